@@ -1,0 +1,1 @@
+"""H2CM: a daily reanalysis of the water and carbon cycles of the land."""

@@ -1,0 +1,164 @@
+"""The guided networks: who learns what, from which inputs (Table 2 of the paper).
+
+`NETWORKS` is the only place where this is written down. The model is built from it, every backend packs its
+weights by it, and Table 2 is printed from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, softplus
+
+HIDDEN = 100  # units of each LSTM
+WIDTHS = (150, 12)  # hidden layers of each fully connected network
+STATIC_CODE = WIDTHS[1]  # length of the code z that the static network hands to the others
+
+
+@dataclass(frozen=True)
+class Network:
+    """One guided network.
+
+    Attributes
+    ----------
+    name : str
+        Name of the network and of its module.
+    kind : {"fcnn", "lstm"}
+        Fully connected (150 and 12 hidden units) or an LSTM of 100 units with a linear layer on top.
+    inputs : tuple of str
+        Names of the inputs, in order. ``static`` stands for all static attributes, ``static_code`` for the 12
+        numbers that the static network makes of them; all others are one number each.
+    outputs : dict of str to str
+        Name of each output and its activation (a key of `ACTIVATIONS`), in order.
+    role : str
+        What the network controls, for Table 2.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: dict[str, str]
+    role: str
+
+    def input_size(self, n_static: int) -> int:
+        """Number of input features for `n_static` static attributes."""
+        sizes = {"static": n_static, "static_code": STATIC_CODE}
+        return sum(sizes.get(name, 1) for name in self.inputs)
+
+
+NETWORKS: dict[str, Network] = {
+    network.name: network
+    for network in (
+        Network(
+            "static_parameters",
+            "fcnn",
+            ("static",),
+            {"soil_moisture_capacity": "capacity", "alpha_interception": "softplus"},
+            "Spatial parameters",
+        ),
+        Network(
+            "hydrology",
+            "lstm",
+            ("net_radiation", "precipitation", "soil_moisture", "swe", "groundwater", "fapar", "static_code"),
+            {
+                "alpha_snow_melt": "softplus",
+                "alpha_soil_recharge": "sigmoid",
+                "alpha_groundwater_recharge": "sigmoid",
+            },
+            "Most hydrological behaviour",
+        ),
+        Network(
+            "coupling",
+            "fcnn",
+            ("net_radiation", "vapour_pressure_deficit", "soil_moisture", "static_code"),
+            {"alpha_wue": "softplus", "alpha_transpiration": "sigmoid"},
+            "Water-carbon coupling",
+        ),
+        Network(
+            "vegetation",
+            "lstm",
+            (
+                "net_radiation",
+                "air_temperature",
+                "vapour_pressure_deficit",
+                "co2",
+                "soil_moisture",
+                "fapar",
+                "npp",
+                "static_code",
+            ),
+            {"cue": "sigmoid", "fapar": "sigmoid"},
+            "Vegetation and its respiration",
+        ),
+        Network(
+            "surface",
+            "lstm",
+            ("net_radiation", "precipitation", "npp", "fapar", "static_code"),
+            {"basal_respiration": "softplus", "alpha_soil_evaporation": "sigmoid"},
+            "Upper soil sensitivity",
+        ),
+    )
+}
+
+LSTMS: tuple[str, ...] = tuple(name for name, network in NETWORKS.items() if network.kind == "lstm")
+
+ACTIVATIONS = {
+    "sigmoid": torch.sigmoid,
+    "softplus": softplus,
+    # a soil holds at least 1 mm and starts the training at 101 mm
+    "capacity": lambda x: softplus(x + 100.0) + 1.0,
+}
+
+
+class GuidedNetwork(nn.Module):
+    """What both kinds of guided network share: their row of the table and the activation of their outputs."""
+
+    def __init__(self, network: Network):
+        super().__init__()
+        self.network = network
+
+    def activate(self, raw: Tensor) -> dict[str, Tensor]:
+        """Activate raw outputs (cell, output); returns one tensor (cell,) per output name."""
+        columns = raw.unbind(-1)
+        return {
+            name: ACTIVATIONS[activation](column)
+            for column, (name, activation) in zip(columns, self.network.outputs.items(), strict=True)
+        }
+
+
+class FullyConnected(GuidedNetwork):
+    """Two hidden layers (150 and 12 units, LeakyReLU with slope 0.01) and a linear output layer."""
+
+    def __init__(self, network: Network, n_static: int):
+        super().__init__(network)
+        wide, narrow = WIDTHS
+        self.fc1 = nn.Linear(network.input_size(n_static), wide)
+        self.fc2 = nn.Linear(wide, narrow)
+        self.fc3 = nn.Linear(narrow, len(network.outputs))
+
+    def code(self, inputs: Tensor) -> Tensor:
+        """The activated 12 units of the second hidden layer, (cell, 12)."""
+        return leaky_relu(self.fc2(leaky_relu(self.fc1(inputs), 0.01)), 0.01)
+
+    def forward(self, inputs: Tensor) -> dict[str, Tensor]:
+        return self.activate(self.fc3(self.code(inputs)))
+
+
+class Recurrent(GuidedNetwork):
+    """An LSTM cell of 100 units and a linear layer on its new hidden state."""
+
+    def __init__(self, network: Network, n_static: int):
+        super().__init__(network)
+        self.cell = nn.LSTMCell(network.input_size(n_static), HIDDEN)
+        self.head = nn.Linear(HIDDEN, len(network.outputs))
+
+    def forward(self, inputs: Tensor, h: Tensor, c: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        h, c = self.cell(inputs, (h, c))
+        return self.activate(self.head(h)), h, c
+
+
+def build_network(network: Network, n_static: int) -> GuidedNetwork:
+    """The module of one row of `NETWORKS`."""
+    return {"fcnn": FullyConnected, "lstm": Recurrent}[network.kind](network, n_static)
