@@ -65,7 +65,7 @@ class Twin(Section):
 class Towers(Section):
     """Eddy-covariance towers."""
 
-    folders: tuple[Path, ...] = Field((), strict=False, description="folders that hold ONEFlux zips")
+    folders: tuple[Annotated[Path, Field(strict=False)], ...] = Field((), strict=False, description="folders that hold ONEFlux zips")
     sites: Path | None = Field(None, strict=False, description="table of sites; sites.csv of the first folder if not given")
     lai: Path | None = Field(None, strict=False, description="table of monthly leaf area index; no fAPAR constraint if not given")
     co2: Path | None = Field(None, strict=False, description="monthly CO2 of Mauna Loa in NOAA's layout")
