@@ -1,0 +1,1 @@
+"""Evaluation: predictions against constraints and, for the synthetic Earth, against the truth."""

@@ -1,0 +1,167 @@
+"""The folder of a run with made-up but plausible content, for tests of what reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+import yaml
+
+from h2cm.config import Config, parse
+from h2cm.store import VARIABLES, save_netcdf, write
+
+GRIDDED = {
+    "tws": ("tws", "monthly_centred"),
+    "swe": ("swe", "monthly"),
+    "fapar": ("fapar", "monthly"),
+    "et": ("et", "mean_seasonal_cycle"),
+    "runoff": ("runoff", "mean_seasonal_cycle"),
+    "gpp": ("gpp", "mean_seasonal_cycle"),
+    "nee_oco2": ("nee", "monthly"),
+    "nee_carboscope": ("nee", "spatial_mean_anomaly"),
+    "cue": ("cue", "mean_ratio"),
+}
+TOWERS = {name: (name, "monthly") for name in ("gpp", "nee", "et", "fapar")}
+MEAN = {"gpp": 4.0, "et": 1.5, "nee": -0.5, "fapar": 0.4, "tws": 400, "swe": 30, "runoff": 0.7, "ter": 3.5, "npp": 2.0}
+MEAN |= {"transpiration": 0.9, "heterotrophic_respiration": 1.5}
+AMPLITUDE = {"nee": -1.2, "tws": 80, "swe": -28}
+CONSTANTS = {"beta_snow": 0.8, "beta_baseflow": 0.003, "q10": 1.5, "beta_co2": 0.0015}
+IGBP = ("ENF", "DBF", "GRA", "CRO", "MF", "WET")
+
+
+def fake_config(source: str = "twin", folds: int = 3, years: int = 3) -> Config:
+    """A configuration of a short run."""
+    rows = TOWERS if source == "towers" else GRIDDED
+    last = 2009 + years
+    constraints = {name: {"prediction": p, "compare": c} for name, (p, c) in rows.items()}
+    if source != "towers":
+        constraints["nee_oco2"]["years"] = [last - 1, last]
+    return parse(
+        {
+            "run": "fake",
+            "source": source,
+            "period": {"start": "2010-01-01", "end": f"{last}-12-31"},
+            "grid": {"resolution": 10.0},
+            "constraints": constraints,
+            "split": {"folds": folds},
+            "experiments": {
+                "cv": {},
+                "prior": {"priors": {"q10": {"mean": 1.5, "std": 0.3}, "beta_co2": {"mean": 15.0, "std": 5.0}}},
+            },
+        }
+    )
+
+
+def fake_results(
+    folder: Path, config: Config, cells: xr.Dataset | None = None, seed: int = 0, n_cells: int = 40
+) -> Path:
+    """Write store, split, truth, losses and predictions of `config` in `folder`; returns `folder`."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    towers = config.source == "towers"
+    cells = _cells(rng, n_cells, towers) if cells is None else cells
+    n = cells.sizes["cell"]
+    save_netcdf(cells, folder / "store/grid.nc")
+
+    days = pd.date_range(config.period.start, config.period.end)
+    months = pd.date_range(config.period.start, config.period.end, freq="MS")
+    truth = {name: _field(rng, name, cells, months) for name in MEAN}
+    truth["npp"] = 0.5 * truth["gpp"]
+    for name, row in config.constraints.items():
+        if name == "cue":
+            data = xr.DataArray(rng.uniform(0.4, 0.6, n), dims="cell")
+        else:
+            noisy = truth[row.prediction] + rng.normal(0, 0.1 * abs(MEAN[row.prediction]), (n, months.size))
+            noisy[rng.random(noisy.shape) < 0.1] = np.nan
+            noisy = noisy - 400 if name == "tws" else noisy
+            noisy = np.clip(noisy, VARIABLES[name].low, VARIABLES[name].high)
+            data = xr.DataArray(noisy, {"month": months}, ("cell", "month"))
+        write(data.assign_attrs(units=VARIABLES[name].units).rename(name), folder / f"store/{name}.nc", "fake")
+
+    split = pd.DataFrame({"cell": np.arange(n), "lat": cells.lat, "lon": cells.lon, "block": np.arange(n) // 2})
+    if towers:
+        split.insert(1, "site", cells["site"].values)
+    groups = rng.integers(0, config.split.folds + 1, n // 2 + 1)[split["block"]]
+    groups[: config.split.folds + 1] = np.arange(config.split.folds + 1)  # none is empty
+    for fold in range(config.split.folds):
+        split[f"fold_{fold}"] = np.where(
+            groups == config.split.folds, "test", np.where(groups == fold, "validation", "train")
+        )
+    (folder / "split").mkdir(exist_ok=True)
+    split.to_csv(folder / "split/split.csv", index=False)
+
+    if config.source == "twin":
+        index = days.to_period("M").astype("int64") - months[0].to_period("M").ordinal
+        daily = {name: (("cell", "time"), values[:, index].astype("f4")) for name, values in truth.items()}
+        static = {name: ("cell", rng.uniform(50, 300, n)) for name in ("soil_moisture_capacity", "alpha_interception")}
+        save_netcdf(xr.Dataset(daily | static | CONSTANTS, {"time": days}), folder / "twin/truth.nc")
+    for experiment in config.experiments:
+        for fold in range(config.split.folds):
+            names = [*config.prediction.monthly]
+            predicted = {
+                name: (
+                    ("cell", "month"),
+                    (
+                        truth[name] * rng.normal(1.05, 0.05) + rng.normal(0, 0.1 * abs(MEAN[name]), truth[name].shape)
+                    ).astype("f4"),
+                )
+                for name in names
+            }
+            static = {
+                name: ("cell", rng.uniform(50, 300, n)) for name in ("soil_moisture_capacity", "alpha_interception")
+            }
+            constants = {name: value * rng.normal(1.2, 0.05) for name, value in CONSTANTS.items()}
+            coords = {"month": months, "lat": cells.lat, "lon": cells.lon}
+            save_netcdf(
+                xr.Dataset(predicted | static | constants, coords),
+                folder / f"predictions/{experiment}/fold_{fold}/monthly.nc",
+            )
+            _losses(rng, config).to_csv(
+                _made(folder / f"training/{experiment}/fold_{fold}") / "losses.csv", index=False
+            )
+    return folder
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _cells(rng, n: int, towers: bool) -> xr.Dataset:
+    if towers:
+        lat, lon = rng.uniform(38, 68, n), rng.uniform(-8, 30, n)
+        sites = [f"AA-{i:03d}" for i in range(n)]
+        extra = {"site": ("cell", sites), "igbp": ("cell", [IGBP[i % len(IGBP)] for i in range(n)])}
+        return xr.Dataset({"area": ("cell", np.ones(n))} | extra, {"lat": ("cell", lat), "lon": ("cell", lon)})
+    lat, lon = np.meshgrid(np.arange(-45.0, 80, 10), np.arange(-175.0, 180, 10), indexing="ij")
+    chosen = np.sort(rng.permutation(lat.size)[:n])
+    lat, lon = lat.ravel()[chosen], lon.ravel()[chosen]
+    return xr.Dataset({"area": ("cell", 1e12 * np.cos(np.radians(lat)))}, {"lat": ("cell", lat), "lon": ("cell", lon)})
+
+
+def _field(rng, name: str, cells: xr.Dataset, months: pd.DatetimeIndex) -> np.ndarray:
+    """A seasonal cycle that follows latitude, a pattern in space and variation from month to month."""
+    lat, lon = cells["lat"].values[:, None], cells["lon"].values[:, None]
+    season = np.sin(2 * np.pi * (months.month.values - 4) / 12) * np.sin(np.radians(lat))
+    pattern = 1 + 0.5 * np.cos(np.radians(3 * lat)) + 0.2 * np.sin(np.radians(2 * lon))
+    amplitude = AMPLITUDE.get(name, 0.5 * MEAN[name])
+    return MEAN[name] * pattern + amplitude * season + rng.normal(0, 0.1 * abs(MEAN[name]), months.size)
+
+
+def _losses(rng, config: Config) -> pd.DataFrame:
+    epochs = np.arange(1, 31)
+    rows = []
+    for cells, level in (("train", 0.1), ("validation", 0.15)):
+        total = np.zeros(epochs.size)
+        for constraint in config.constraints:
+            loss = level + np.exp(-epochs / rng.uniform(3, 8)) * rng.uniform(0.9, 1.1, epochs.size)
+            total += loss
+            rows.append(pd.DataFrame({"epoch": epochs, "cells": cells, "constraint": constraint, "loss": loss}))
+        rows.append(pd.DataFrame({"epoch": epochs, "cells": cells, "constraint": "total", "loss": total}))
+    for name, value in CONSTANTS.items():
+        path = value * (1.2 - 0.2 * np.exp(-epochs / 5))
+        rows.append(pd.DataFrame({"epoch": epochs, "cells": "train", "constraint": f"constant:{name}", "loss": path}))
+    return pd.concat(rows)
