@@ -6,16 +6,30 @@ with the path of the key and what was expected. `config/README.md` explains ever
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 
 class ConfigError(ValueError):
     """A configuration that cannot be used; the message names the file, the key and what was expected."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
 class Section(BaseModel):
@@ -65,9 +79,15 @@ class Twin(Section):
 class Towers(Section):
     """Eddy-covariance towers."""
 
-    folders: tuple[Annotated[Path, Field(strict=False)], ...] = Field((), strict=False, description="folders that hold ONEFlux zips")
-    sites: Path | None = Field(None, strict=False, description="table of sites; sites.csv of the first folder if not given")
-    lai: Path | None = Field(None, strict=False, description="table of monthly leaf area index; no fAPAR constraint if not given")
+    folders: tuple[Annotated[Path, Field(strict=False)], ...] = Field(
+        (), strict=False, description="folders that hold ONEFlux zips"
+    )
+    sites: Path | None = Field(
+        None, strict=False, description="table of sites; sites.csv of the first folder if not given"
+    )
+    lai: Path | None = Field(
+        None, strict=False, description="table of monthly leaf area index; no fAPAR constraint if not given"
+    )
     co2: Path | None = Field(None, strict=False, description="monthly CO2 of Mauna Loa in NOAA's layout")
     select: tuple[str, ...] = Field((), strict=False, description="sites to use; all if empty")
     min_quality: float = Field(0.5, ge=0, le=1, description="least share of good half-hours of a month")
@@ -138,7 +158,19 @@ class Experiment(Section):
 class Prediction(Section):
     daily: tuple[str, ...] = Field((), strict=False, description="daily outputs written; none if empty")
     monthly: tuple[str, ...] = Field(
-        ("gpp", "npp", "nee", "ter", "et", "transpiration", "runoff", "tws", "swe", "fapar", "heterotrophic_respiration"),
+        (
+            "gpp",
+            "npp",
+            "nee",
+            "ter",
+            "et",
+            "transpiration",
+            "runoff",
+            "tws",
+            "swe",
+            "fapar",
+            "heterotrophic_respiration",
+        ),
         strict=False,
         description="outputs whose monthly means are written; always with those that a constraint compares",
     )
@@ -173,17 +205,108 @@ def parse(values: dict, name: str = "configuration") -> Config:
         One line for each key that cannot be used: its path, what was expected and what was found.
     """
     try:
-        return Config.model_validate(values)
+        config = Config.model_validate(values)
     except ValidationError as error:
         lines = []
         for e in error.errors():
             path = ".".join(str(part) for part in e["loc"]) or "(top level)"
-            found = "" if e["type"] == "missing" else f" (found {e['input']!r})"
-            lines.append(f"{name}: {path}: {e['msg']}{found}")
+            found = "" if e["type"] == "missing" or isinstance(e["input"], dict) else f" (found {e['input']!r})"
+            lines.append(f"{name}: {path}: {e['msg'].removeprefix('Value error, ')}{found}")
         raise ConfigError("\n".join(lines)) from None
+    if lines := [f"{name}: {line}" for line in _contradictions(config)]:
+        raise ConfigError("\n".join(lines))
+    return config
+
+
+def _contradictions(config: Config) -> list[str]:
+    """What no key says alone: names that other keys must define, years outside the period, what a source needs."""
+    lines = []
+    first, last = config.period.start.year, config.period.end.year
+
+    def within_period(path: str, years: Years | None) -> None:
+        if years and not (first <= years[0] and years[1] <= last):
+            lines.append(f"{path}: expected years within the period {first}-{last} (found {list(years)})")
+
+    for path, section in (("constraints", config.constraints), ("experiments", config.experiments)):
+        if not section:
+            lines.append(f"{path}: expected at least one entry, found none")
+    for name, constraint in config.constraints.items():
+        within_period(f"constraints.{name}.years", constraint.years)
+    for name, experiment in config.experiments.items():
+        path = f"experiments.{name}"
+        if not _NAME.fullmatch(name):
+            lines.append(f"{path}: expected a name of letters, digits and underscores")
+        within_period(f"{path}.train_years", experiment.train_years)
+        within_period(f"{path}.evaluate_years", experiment.evaluate_years)
+        for constraint in experiment.constraints or ():
+            if constraint not in config.constraints:
+                lines.append(
+                    f"{path}.constraints: expected some of {', '.join(config.constraints)} (found {constraint!r})"
+                )
+        if experiment.constraints == ():
+            lines.append(f"{path}.constraints: expected at least one constraint, found none")
+        if experiment.folds is not None:
+            wrong = [fold for fold in experiment.folds if not 0 <= fold < config.split.folds]
+            if wrong or not experiment.folds or len(set(experiment.folds)) < len(experiment.folds):
+                expected = f"different folds from 0 to {config.split.folds - 1}, at least one"
+                lines.append(f"{path}.folds: expected {expected} (found {list(experiment.folds)})")
+    if config.source == "towers":
+        if not config.towers.folders:
+            lines.append("towers.folders: expected at least one folder of ONEFlux zips, found none")
+        if config.towers.co2 is None:
+            lines.append("towers.co2: expected the file of monthly CO2 of Mauna Loa, found none")
+    elif config.split.test_sites:
+        lines.append(f"split.test_sites: expected none, as the source is {config.source}, not towers")
+    return lines
 
 
 def load(path: str | Path) -> Config:
-    """Read and check a configuration file (YAML)."""
-    with open(path) as file:
-        return parse(yaml.safe_load(file) or {}, str(path))
+    """Read and check a configuration file (YAML).
+
+    Raises
+    ------
+    ConfigError
+        If the file is not there, is not YAML, or says something that cannot be used.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: expected a configuration file: {error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: expected YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected keys and values, found {type(values).__name__}")
+    return parse(values, str(path))
+
+
+def part(config: Config, *sections: str, experiment: str | None = None) -> dict:
+    """Some sections of a configuration as plain values: all that one step of the workflow gets to see.
+
+    Parameters
+    ----------
+    config : Config
+    *sections : str
+        Keys of the top level.
+    experiment : str, optional
+        The only experiment that the step is about; adds ``experiments`` with this entry.
+    """
+    values = config.model_dump(mode="json", include=set(sections))
+    if experiment is not None:
+        values["experiments"] = {experiment: config.experiments[experiment].model_dump(mode="json")}
+    return values
+
+
+def from_part(values: dict) -> Config:
+    """A configuration that has the sections in `values` (see `part`) and no other.
+
+    Reading a section that it does not have is an AttributeError: a step cannot silently depend on what it was not
+    given.
+    """
+    fields = {
+        name: TypeAdapter(Config.model_fields[name].rebuild_annotation()).validate_python(value)
+        for name, value in values.items()
+    }
+    config = Config.model_construct(**fields)
+    for name in Config.model_fields.keys() - fields.keys():
+        vars(config).pop(name, None)
+    return config

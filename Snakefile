@@ -1,0 +1,39 @@
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# Only if none is given: Snakemake would mix a given configuration into this one.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/retrieve.smk"
+include: "workflow/rules/split.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/predict.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        final_outputs(),
+
+
+rule data:
+    input:
+        store_files(),
+        f"{RUN}/store_summary.csv",
+
+
+onsuccess:
+    if workflow.is_main_process:
+        print(where_results_are())
