@@ -8,6 +8,7 @@ says what each variable is; nothing is written that does not fit its row.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,12 +156,32 @@ def write(data: xr.DataArray, path: str | Path, origin: str) -> None:
     save_netcdf(data, path, encoding={data.name: {"zlib": True, "complevel": 1}})
 
 
-def open_store(folder: str | Path) -> xr.Dataset:
-    """All variables of a store, in memory, as one data set."""
-    files = sorted(Path(folder).glob("*.nc"))
+def open_store(source: str | Path | Iterable[str | Path]) -> xr.Dataset:
+    """All variables of a store, in memory, as one data set.
+
+    Parameters
+    ----------
+    source : path or iterable of path
+        The folder of the store, or those of its files to read.
+
+    Raises
+    ------
+    DataError
+        For a file that cannot be read, or files that are not of the same cells, days and months.
+    """
+    files = sorted(Path(source).glob("*.nc")) if isinstance(source, str | Path) else list(source)
     if not files:
-        raise DataError(f"{folder}: expected the netCDF files of a store, found none")
-    return xr.merge([xr.load_dataset(file) for file in files], join="exact", compat="equals", combine_attrs="drop")
+        raise DataError(f"{source}: expected the netCDF files of a store, found none")
+    parts = []
+    for file in files:
+        try:
+            parts.append(xr.load_dataset(file))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{file}: expected a netCDF file of a store: {error}") from None
+    try:
+        return xr.merge(parts, join="exact", compat="equals", combine_attrs="drop")
+    except ValueError as error:
+        raise DataError(f"store: expected the same cells, days and months in all files: {error}") from None
 
 
 def summarise(dataset: xr.Dataset) -> pd.DataFrame:
@@ -181,3 +202,12 @@ def summarise(dataset: xr.Dataset) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def save_csv(table: pd.DataFrame, path: str | Path, **options) -> None:
+    """Write a table whole or not at all; `options` go to ``to_csv``."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    table.to_csv(part, index=False, **options)
+    os.replace(part, path)

@@ -35,3 +35,27 @@ def choose(model, forcing: Tensor):
 def simulate(model, forcing: Tensor, static: Tensor, state, outputs: tuple[str, ...]):
     """Run `model` through all days; see `h2cm.model.H2CM.forward`."""
     return choose(model, forcing).simulate(model, forcing, static, state, outputs)
+
+
+def simulate_many(models, forcing, static, states, outputs: tuple[str, ...]):
+    """Run several models of the same shape, each on its own cells.
+
+    Parameters
+    ----------
+    models : list of H2CM
+    forcing, static, states : list
+        Of each model, as in `h2cm.model.H2CM.forward`; all over the same number of days.
+    outputs : tuple of str
+
+    Returns
+    -------
+    list
+        Of what `H2CM.forward` returns, one entry a model.
+    """
+    backend = choose(models[0], forcing[0])
+    if len(models) > 1 and hasattr(backend, "simulate_many"):
+        return backend.simulate_many(models, forcing, static, states, outputs)
+    return [
+        backend.simulate(model, f, s, state, outputs)
+        for model, f, s, state in zip(models, forcing, static, states, strict=True)
+    ]

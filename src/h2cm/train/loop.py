@@ -1,0 +1,221 @@
+"""The training loop (Sect. 2.3.3 of the paper): AdamW, stepwise decay, clipping, early stopping, resuming.
+
+Several folds can be trained side by side (`train_folds`): each has its own weights, batches, optimiser and early
+stopping, and ends with the weights that it would have got alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from h2cm.config import Config, Experiment
+from h2cm.model import H2CM, State
+from h2cm.model.backends import simulate_many
+from h2cm.train.data import Data, Statistics
+from h2cm.train.loss import Calendar, constraint_losses, prior_losses, required_outputs
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Fold:
+    """One fold in training: what it trains on, and where it is."""
+
+    number: int
+    model: H2CM
+    statistics: Statistics
+    training_cells: Tensor
+    validation_cells: Tensor
+    optimiser: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    epoch: int = 0
+    best_epoch: int = -1
+    best_loss: float = float("inf")
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    history: list[dict] = field(default_factory=list)
+
+    def finished(self, config: Config) -> bool:
+        """Whether all epochs are done, or the validation loss has not improved for as long as it may."""
+        waited = self.epoch - 1 - self.best_epoch
+        return self.epoch >= config.training.epochs or (self.epoch > 0 and waited >= config.training.patience)
+
+    def record(self, cells: str, losses: dict[str, float]) -> None:
+        self.history += [{"epoch": self.epoch, "cells": cells, "constraint": k, "loss": v} for k, v in losses.items()]
+
+
+def build_fold(
+    number: int, config: Config, data: Data, statistics: Statistics, training: np.ndarray, validation: np.ndarray
+) -> Fold:
+    """A fold before its first epoch; its initial weights depend on the seed and the fold's number only."""
+    device = data.forcing.device
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(np.random.SeedSequence([config.seed, number]).generate_state(1)[0])
+        model = H2CM(data.static.shape[1], config.model.backend).to(device)
+    s = statistics
+    model.set_normalisation(s.forcing_mean, s.forcing_std, s.static_mean, s.static_std)
+    t = config.training
+    groups = [{"params": [p for n, p in model.named_parameters() if not n.startswith("raw.")]}]
+    groups += [{"params": list(model.raw.values())} | ({} if t.decay_constants else {"weight_decay": 0.0})]
+    optimiser = torch.optim.AdamW(groups, lr=t.learning_rate, weight_decay=t.weight_decay)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimiser, t.decay_epochs, t.decay_factor)
+    cells = [torch.as_tensor(c, dtype=torch.long, device=device) for c in (training, validation)]
+    return Fold(number, model, statistics, *cells, optimiser, scheduler)
+
+
+def batches(fold: Fold, config: Config) -> list[Tensor]:
+    """The cells of each batch of the fold's current epoch, drawn from seed, fold and epoch.
+
+    The cells are spread evenly, so that no batch is much smaller than the others.
+    """
+    rng = np.random.default_rng([config.seed, fold.number, fold.epoch])
+    order = torch.from_numpy(rng.permutation(len(fold.training_cells))).to(fold.training_cells.device)
+    n = -(-len(order) // config.training.batch_cells)
+    return list(torch.tensor_split(fold.training_cells[order], n))
+
+
+class Objective:
+    """The loss of an experiment on any cells of the data."""
+
+    def __init__(self, data: Data, config: Config, experiment: Experiment):
+        self.data, self.config = data, config
+        self.priors = experiment.priors
+        self.constraints = {name: config.constraints[name] for name in data.targets}
+        self.outputs = required_outputs(self.constraints)
+        self.averaging = data.averaging()
+        cycle = torch.nn.functional.one_hot(data.months[:, 1] - 1, 12).to(self.averaging)
+        self.calendar = Calendar(cycle, (self.averaging > 0).to(self.averaging).sum(0))
+
+    def monthly(self, models: list[H2CM], cells: list[Tensor]) -> list[dict[str, Tensor]]:
+        """Monthly means (cell, month) of the outputs that are compared, of each model on its cells."""
+        forcing = [self.data.forcing[c] for c in cells]
+        static = [self.data.static[c] for c in cells]
+        states: list[State | None] = [model.initial_state(len(c)) for model, c in zip(models, cells)]
+        with torch.no_grad():
+            for _ in range(self.config.model.spin_up_passes):
+                states = [state for _, state in simulate_many(models, forcing, static, states, ())]
+        daily = simulate_many(models, forcing, static, states, self.outputs)
+        return [{name: series @ self.averaging for name, series in series_of.items()} for series_of, _ in daily]
+
+    def losses(self, fold: Fold, predictions: dict[str, Tensor], cells: Tensor) -> dict[str, Tensor]:
+        """Loss of each constraint and prior on `cells`, and their weighted sum ``total``."""
+        losses = constraint_losses(
+            predictions,
+            {name: target[cells] for name, target in self.data.targets.items()},
+            self.data.area[cells],
+            self.calendar,
+            self.constraints,
+            fold.statistics.targets,
+        )
+        total = sum(self.constraints[name].weight * loss for name, loss in losses.items())
+        priors = prior_losses(fold.model.constants(), self.priors)
+        return losses | priors | {"total": total + sum(priors.values())}
+
+    @torch.no_grad()
+    def validate(self, folds: list[Fold]) -> None:
+        """Record the loss on all validation cells at once, as one batch; keep the weights if they are the best."""
+        size = max(self.config.training.batch_cells, 64)
+        parts = [f.validation_cells.split(size) for f in folds]
+        collected: list[list[dict[str, Tensor]]] = [[] for _ in folds]
+        for k in range(max(len(p) for p in parts)):
+            active = [i for i, p in enumerate(parts) if k < len(p)]
+            found = self.monthly([folds[i].model for i in active], [parts[i][k] for i in active])
+            for i, prediction in zip(active, found):
+                collected[i].append(prediction)
+        for fold, pieces in zip(folds, collected):
+            predictions = {name: torch.cat([piece[name] for piece in pieces]) for name in self.outputs}
+            losses = {k: float(v) for k, v in self.losses(fold, predictions, fold.validation_cells).items()}
+            fold.record("validation", losses)
+            fold.record("all", {f"constant:{k}": float(v) for k, v in fold.model.constants().items()})
+            if losses["total"] < fold.best_loss:
+                fold.best_loss, fold.best_epoch = losses["total"], fold.epoch
+                fold.best_weights = {k: v.detach().clone() for k, v in fold.model.state_dict().items()}
+
+
+def train_step(folds: list[Fold], objective: Objective, cells: list[Tensor]) -> list[dict[str, float] | None]:
+    """One optimiser step of each fold on its batch.
+
+    Returns
+    -------
+    list
+        The losses of each fold; None where the batch was skipped because its loss or a gradient was not finite.
+    """
+    for fold in folds:
+        fold.optimiser.zero_grad(set_to_none=True)
+    predictions = objective.monthly([fold.model for fold in folds], cells)
+    losses = [objective.losses(fold, p, c) for fold, p, c in zip(folds, predictions, cells)]
+    # the folds share nothing: the gradient of the sum is each one's own
+    sum(loss["total"] for loss in losses).backward()
+    result: list[dict[str, float] | None] = []
+    clip = objective.config.training.clip
+    for fold, loss in zip(folds, losses):
+        gradients = [p.grad for p in fold.model.parameters() if p.grad is not None]
+        finite = torch.stack([torch.isfinite(g).all() for g in gradients] + [torch.isfinite(loss["total"])]).all()
+        if not finite:
+            result.append(None)
+            continue
+        torch.nn.utils.clip_grad_value_(fold.model.parameters(), clip)
+        fold.optimiser.step()
+        result.append({k: float(v.detach()) for k, v in loss.items()})
+    return result
+
+
+def run_epoch(folds: list[Fold], objective: Objective, progress=None) -> None:
+    """One epoch of each fold: all its batches, validation, learning-rate schedule."""
+    drawn = [batches(fold, objective.config) for fold in folds]
+    sums: list[dict[str, float]] = [{} for _ in folds]
+    steps, skipped = [0] * len(folds), [0] * len(folds)
+    for k in range(max(len(d) for d in drawn)):
+        active = [i for i, d in enumerate(drawn) if k < len(d)]
+        results = train_step([folds[i] for i in active], objective, [drawn[i][k] for i in active])
+        for i, losses in zip(active, results):
+            if losses is None:
+                skipped[i] += 1
+                continue
+            steps[i] += 1
+            for name, value in losses.items():
+                sums[i][name] = sums[i].get(name, 0.0) + value
+        if progress is not None:
+            progress.update()
+    for fold, total, n, bad in zip(folds, sums, steps, skipped):
+        fold.record("train", {name: value / n for name, value in total.items()} | {"skipped_batches": bad})
+    objective.validate(folds)
+    for fold in folds:
+        if fold.epoch == 0 and not np.isfinite(fold.best_loss):
+            raise FloatingPointError(f"fold {fold.number}: the validation loss of the first epoch is not finite")
+        fold.scheduler.step()
+        fold.epoch += 1
+
+
+def save_checkpoint(fold: Fold, path: Path, fingerprint: str) -> None:
+    """Write all that the fold needs to go on as if nothing had happened."""
+    state = {name: getattr(fold, name) for name in ("epoch", "best_epoch", "best_loss", "best_weights", "history")}
+    state |= {name: getattr(fold, name).state_dict() for name in ("model", "optimiser", "scheduler")}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    torch.save(state | {"fingerprint": fingerprint}, part)
+    part.replace(path)
+
+
+def load_checkpoint(fold: Fold, path: Path, fingerprint: str) -> bool:
+    """Put the fold where the checkpoint left it; False if there is none of the same training."""
+    if not path.exists():
+        return False
+    try:
+        state = torch.load(path, map_location=fold.training_cells.device, weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        log.warning("%s cannot be read, training starts anew: %s", path, error)
+        return False
+    if state.pop("fingerprint") != fingerprint:
+        log.info("%s is of another configuration or other data; training starts anew", path)
+        return False
+    for name in ("model", "optimiser", "scheduler"):
+        getattr(fold, name).load_state_dict(state.pop(name))
+    for name, value in state.items():
+        setattr(fold, name, value)
+    return True

@@ -1,0 +1,77 @@
+"""Trained weights in one safetensors file: with the normalisation and the configuration, all that prediction needs."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from h2cm.model import H2CM
+from h2cm.store import DataError
+
+
+def save(model: H2CM, path: str | Path, features: tuple[str, ...], **metadata) -> None:
+    """Write weights, normalisation and metadata, whole or not at all.
+
+    Parameters
+    ----------
+    features : tuple of str
+        Names of the static attributes, in order.
+    **metadata
+        Anything that JSON can hold: configuration, experiment, fold, versions, input hashes.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    part = path.with_name(path.name + ".part")
+    metadata["features"] = list(features)
+    save_file(tensors, part, {key: json.dumps(value, default=str, sort_keys=True) for key, value in metadata.items()})
+    os.replace(part, path)
+
+
+def read_metadata(path: str | Path) -> dict:
+    """The metadata of a weights file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+    except (SafetensorError, FileNotFoundError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: expected the weights of a trained fold (safetensors): {error}") from None
+
+
+def load(path: str | Path, backend: str = "auto", device: torch.device | str = "cpu") -> H2CM:
+    """A trained model.
+
+    Parameters
+    ----------
+    path : path
+        ``model.safetensors`` of a trained fold.
+    backend : str
+        See `h2cm.model.H2CM`.
+
+    Returns
+    -------
+    H2CM
+        With the attributes ``features`` (names of the static attributes) and ``metadata``.
+
+    Raises
+    ------
+    DataError
+        If the file is not the weights of this model.
+    """
+    metadata = read_metadata(path)
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if "static_mean" not in tensors:
+        raise DataError(f"{path}: static_mean: expected among the weights, not there")
+    model = H2CM(len(tensors["static_mean"]), backend=backend)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise DataError(f"{path}: not the weights of this model: {error}") from None
+    model.metadata = metadata
+    model.features = tuple(metadata["features"])
+    return model.to(device).requires_grad_(False)
