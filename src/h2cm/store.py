@@ -179,7 +179,7 @@ def open_store(source: str | Path | Iterable[str | Path]) -> xr.Dataset:
         except (OSError, ValueError) as error:
             raise DataError(f"{file}: expected a netCDF file of a store: {error}") from None
     try:
-        return xr.merge(parts, join="exact", compat="equals", combine_attrs="drop")
+        return xr.merge(parts, join="exact", compat="equals", combine_attrs="drop_conflicts")
     except ValueError as error:
         raise DataError(f"store: expected the same cells, days and months in all files: {error}") from None
 

@@ -1,6 +1,5 @@
 """What the rules have in common: the checked configuration, the files of a run, what a job depends on."""
 
-import os
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -11,18 +10,20 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 
 # the package as it stands here, in this process and in the scripts, installed or not
 sys.path.insert(0, str(SOURCE))
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))
 
-from h2cm.config import ConfigError, parse, part
+from h2cm import resources
+from h2cm.config import ConfigError, parse as parse_configuration, part
 from h2cm.dependencies import code_hash
 from h2cm.figures.registry import FIGURES, figure_inputs, figure_names
+from h2cm.store import DataError
+from h2cm.towers.oneflux import find
 
 
 def checked_configuration():
     """The configuration, checked; what cannot be used ends the run with a plain message."""
     given = ", ".join(str(file) for file in workflow.configfiles) or "configuration"
     try:
-        checked = parse(config, given)
+        checked = parse_configuration(config, given)
         if workflow.is_main_process:
             from h2cm.checks import check
 
@@ -32,25 +33,41 @@ def checked_configuration():
     return checked
 
 
+resources.use_source(SOURCE)
 CONFIG = checked_configuration()
 RUN = f"results/{CONFIG.run}"
 FORCING = ["net_radiation", "precipitation", "air_temperature", "vapour_pressure_deficit", "co2"]
 STORE_INPUTS = ["grid", *FORCING, "static"]
 EXPERIMENTS = list(CONFIG.experiments)
+COMPETITORS = ["fluxcom", "trendy"] if CONFIG.source in ("twin", "products") else []
+TRUTH = [f"{RUN}/twin/truth.nc"] if CONFIG.source == "twin" else []
+DRAWN = ["source", "period", "grid", "constraints", "split", "experiments"]  # what figures and tables depend on
 
 
 wildcard_constraints:
     experiment="|".join(EXPERIMENTS),
     fold=r"\d+",
     variable=r"\w+",
-    name=r"\w+",
+    competitor=r"\w+",
+    figure=r"\w+",
+    table=r"\w+",
 
 
-def sections(*names):
-    """The sections of the configuration that a rule depends on, and of the experiments only that of the job."""
+def sections(*names, experiment=None):
+    """The sections of the configuration that a rule depends on; of the experiments, only that of the job.
+
+    ``constraint_names`` are the constraints without what matters only to training and evaluation.
+    """
 
     def values(wildcards):
-        return part(CONFIG, *names, experiment=wildcards.get("experiment"))
+        chosen = part(CONFIG, *names, experiment=experiment or wildcards.get("experiment"))
+        if "constraint_names" in names:
+            unused = {"weight", "years"}
+            rows = part(CONFIG, "constraints")["constraints"]
+            chosen["constraints"] = {
+                name: {k: v for k, v in row.items() if k not in unused} for name, row in rows.items()
+            }
+        return chosen
 
     return values
 
@@ -71,6 +88,14 @@ def trained():
     return [(experiment, fold) for experiment in EXPERIMENTS for fold in folds(experiment)]
 
 
+def fold_groups():
+    """Experiment and folds of each training job that trains several folds."""
+    size = CONFIG.training.folds_per_job
+    if size == 1:
+        return []
+    return [(name, folds(name)[i : i + size]) for name in EXPERIMENTS for i in range(0, len(folds(name)), size)]
+
+
 def in_run(paths):
     """Paths relative to the folder of the run, as paths of the workflow."""
     return [f"{RUN}/{path}" for path in paths]
@@ -82,6 +107,28 @@ def store_files(names=None):
     return in_run(f"store/{name}.nc" for name in names)
 
 
+def tower_files():
+    """The zips and tables that the towers are read from."""
+    towers = CONFIG.towers
+    try:
+        zips = find(towers.folders)
+    except DataError as error:
+        raise WorkflowError(str(error)) from None
+    chosen = [path for site, path in zips.items() if not towers.select or site in towers.select]
+    tables = [towers.sites or towers.folders[0] / "sites.csv", towers.co2, towers.lai]
+    return [str(path) for path in (*chosen, *tables) if path]
+
+
+def memory(copies):
+    """MB of memory for a job that holds the forcing and `copies` arrays as large as it."""
+    return resources.memory(CONFIG, copies, len(tower_files()) if CONFIG.source == "towers" else None)
+
+
+def training_threads():
+    """Threads of a training job: all folds run side by side where there are cores enough."""
+    return max(1, (workflow.cores or 4) // len(trained()))
+
+
 def final_outputs():
     """All that ``snakemake all`` makes."""
     return in_run(
@@ -91,6 +138,7 @@ def final_outputs():
             "evaluation/metrics.csv",
             *(f"training/{experiment}/fold_{fold}/losses.csv" for experiment, fold in trained()),
             *(f"predictions/{experiment}/fold_{fold}/daily.nc" for experiment, fold in trained()),
+            *(f"comparison/{name}.nc" for name in COMPETITORS),
             *(f"figures/{name}.png" for name in figure_names(CONFIG)),
         ]
     )
@@ -108,3 +156,11 @@ def where_results_are():
             f"  model input  {RUN}/store/, summary in {RUN}/store_summary.csv",
         ]
     )
+
+
+def product_files(variable):
+    """The files of the products that a variable is made of."""
+    return [PRODUCTS]
+
+
+PRODUCTS = f"{RUN}/twin/products" if CONFIG.source == "twin" else str(CONFIG.products.folder)

@@ -8,12 +8,12 @@ rule resolve:
         f"{RUN}/logs/resolve.log",
     benchmark:
         f"{RUN}/benchmarks/resolve.tsv"
+    conda:
+        "../../envs/h2cm.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=5,
-    conda:
-        "../../envs/h2cm.yaml"
     params:
         config=sections(*type(CONFIG).model_fields),
         code=code("resolve.py"),
@@ -21,6 +21,30 @@ rule resolve:
         "Writing the resolved configuration"
     script:
         "../scripts/resolve.py"
+
+
+rule store_summary:
+    input:
+        store_files(),
+    output:
+        f"{RUN}/store_summary.csv",
+    log:
+        f"{RUN}/logs/store_summary.log",
+    benchmark:
+        f"{RUN}/benchmarks/store_summary.tsv"
+    conda:
+        "../../envs/h2cm.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=20,
+    params:
+        config=sections(),
+        code=code("store_summary.py"),
+    message:
+        "Summarising the store"
+    script:
+        "../scripts/store_summary.py"
 
 
 if CONFIG.source == "towers":
@@ -34,14 +58,14 @@ if CONFIG.source == "towers":
             f"{RUN}/logs/towers.log",
         benchmark:
             f"{RUN}/benchmarks/towers.tsv"
+        conda:
+            "../../envs/h2cm.yaml"
         threads: 1
         resources:
             mem_mb=4000,
             runtime=60,
-        conda:
-            "../../envs/h2cm.yaml"
         params:
-            config=sections("source", "period", "towers", "constraints"),
+            config=sections("source", "period", "towers", "constraint_names"),
             code=code("towers.py"),
         message:
             "Reading the towers"
@@ -49,7 +73,7 @@ if CONFIG.source == "towers":
             "../scripts/towers.py"
 
 
-else:
+if CONFIG.source in ("twin", "products"):
 
     rule grid:
         output:
@@ -58,12 +82,12 @@ else:
             f"{RUN}/logs/grid.log",
         benchmark:
             f"{RUN}/benchmarks/grid.tsv"
+        conda:
+            "../../envs/h2cm.yaml"
         threads: 1
         resources:
             mem_mb=4000,
             runtime=10,
-        conda:
-            "../../envs/h2cm.yaml"
         params:
             config=sections("grid"),
             code=code("grid.py"),
@@ -71,3 +95,78 @@ else:
             "Finding the land cells of the grid"
         script:
             "../scripts/grid.py"
+
+    rule harmonise:
+        input:
+            f"{RUN}/store/grid.nc",
+            products=lambda w: product_files(w.variable),
+        output:
+            f"{RUN}/store/{{variable}}.nc",
+        log:
+            f"{RUN}/logs/harmonise/{{variable}}.log",
+        benchmark:
+            f"{RUN}/benchmarks/harmonise/{{variable}}.tsv"
+        conda:
+            "../../envs/h2cm.yaml"
+        threads: 1
+        resources:
+            mem_mb=8000,
+            runtime=120,
+        params:
+            config=sections("source", "period", "grid", "products"),
+            folder=lambda w: PRODUCTS,
+            code=code("harmonise.py"),
+        message:
+            "Harmonising {wildcards.variable}"
+        script:
+            "../scripts/harmonise.py"
+
+    rule comparison:
+        input:
+            f"{RUN}/store/grid.nc",
+            products=lambda w: product_files(w.competitor),
+        output:
+            f"{RUN}/comparison/{{competitor}}.nc",
+        log:
+            f"{RUN}/logs/comparison/{{competitor}}.log",
+        benchmark:
+            f"{RUN}/benchmarks/comparison/{{competitor}}.tsv"
+        conda:
+            "../../envs/h2cm.yaml"
+        threads: 1
+        resources:
+            mem_mb=8000,
+            runtime=120,
+        params:
+            config=sections("source", "period", "grid", "products"),
+            folder=lambda w: PRODUCTS,
+            code=code("comparison.py"),
+        message:
+            "Harmonising the competitor {wildcards.competitor}"
+        script:
+            "../scripts/comparison.py"
+
+
+if CONFIG.source == "twin":
+
+    rule twin:
+        output:
+            truth=f"{RUN}/twin/truth.nc",
+            products=directory(f"{RUN}/twin/products"),
+        log:
+            f"{RUN}/logs/twin.log",
+        benchmark:
+            f"{RUN}/benchmarks/twin.tsv"
+        conda:
+            "../../envs/h2cm.yaml"
+        threads: 1
+        resources:
+            mem_mb=8000,
+            runtime=60,
+        params:
+            config=sections("seed", "period", "grid", "twin"),
+            code=code("twin.py"),
+        message:
+            "Making the synthetic Earth"
+        script:
+            "../scripts/twin.py"

@@ -1,5 +1,7 @@
 """The metrics of all folds and experiments in one table."""
 
 from h2cm.evaluate.files import join_tables
+from h2cm.job import job
 
-join_tables(snakemake.input.folds, snakemake.output[0])
+with job(snakemake):
+    join_tables(snakemake.input.folds, snakemake.output[0])

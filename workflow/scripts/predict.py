@@ -1,1 +1,20 @@
-"""Predictions of a trained fold on all cells."""
+"""Predictions of a trained fold on all cells: daily series and monthly means."""
+
+from pathlib import Path
+
+from h2cm.job import job
+from h2cm.prediction import write
+from h2cm.store import open_store
+from h2cm.train import choose_device
+from h2cm.train.loss import required_outputs
+from h2cm.weights import load
+
+with job(snakemake) as config:
+    write(
+        load(snakemake.input.weights, config.model.backend, choose_device(config.training.device)),
+        open_store(snakemake.input.store),
+        Path(snakemake.output.monthly).parent,
+        config.prediction.daily,
+        tuple(dict.fromkeys((*config.prediction.monthly, *required_outputs(config.constraints)))),
+        config.model.spin_up_passes,
+    )

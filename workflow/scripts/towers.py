@@ -1,12 +1,10 @@
 """Store of the towers that the configuration chooses: grid.nc and one file for each variable."""
 
-import logging
 from pathlib import Path
 
-from h2cm import config, towers
+from h2cm import towers
+from h2cm.job import job
 
-logging.basicConfig(filename=snakemake.log[0], level=logging.INFO, format="%(message)s")  # noqa: F821
-
-settings = config.load(snakemake.input.config)  # noqa: F821
-source = "ONEFlux zips in " + ", ".join(map(str, settings.towers.folders))
-towers.write(towers.read(settings), Path(snakemake.output[0]).parent, source)  # noqa: F821
+with job(snakemake) as config:
+    source = "ONEFlux zips in " + ", ".join(map(str, config.towers.folders))
+    towers.write(towers.read(config), Path(snakemake.output[0]).parent, source)

@@ -1,9 +1,6 @@
-"""One fold of an experiment: weights and losses."""
-
-from pathlib import Path
+"""Train folds of one experiment."""
 
 import pandas as pd
-import torch
 
 from h2cm.job import job
 from h2cm.provenance import record
@@ -11,13 +8,12 @@ from h2cm.store import open_store
 from h2cm.train import train
 
 with job(snakemake) as config:
-    torch.set_num_threads(snakemake.threads)
     train(
         open_store(snakemake.input.store),
         pd.read_csv(snakemake.input.split),
         config,
-        snakemake.wildcards.experiment,
-        [int(snakemake.wildcards.fold)],
-        Path(snakemake.output.weights).parents[1],
+        snakemake.params.experiment,
+        snakemake.params.folds,
+        snakemake.params.folder,
         record([*snakemake.input.store, snakemake.input.split], snakemake.params.code),
     )

@@ -1,0 +1,42 @@
+"""What the jobs of the workflow need of the machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from h2cm.config import Config
+
+LAND_SHARE = 0.3
+"""Share of the globe that is land, more or less."""
+
+BASE_MEMORY = 2000
+"""MB: Python, PyTorch and what else does not grow with the data."""
+
+
+def use_source(source: Path) -> None:
+    """Let the scripts of the workflow import the package as it stands in `source`, installed or not."""
+    paths = [str(source), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+
+
+def memory(config: Config, copies: float, cells: int | None = None) -> int:
+    """Memory in MB of a job that holds `copies` arrays of the size of the daily forcing.
+
+    Parameters
+    ----------
+    config : Config
+    copies : float
+    cells : int, optional
+        Estimated from the resolution of the grid if not given.
+    """
+    days = (config.period.end - config.period.start).days + 1
+    if cells is None:
+        cells = LAND_SHARE * 360 * 180 / config.grid.resolution**2
+    return int(BASE_MEMORY + copies * 5 * 4 * cells * days / 1e6)
+
+
+def gpus(config: Config) -> int:
+    """GPUs of a training or prediction job; with ``auto`` 1 if this machine has one of NVIDIA's."""
+    device = config.training.device
+    return int(device.startswith("cuda") or (device == "auto" and Path("/dev/nvidiactl").exists()))

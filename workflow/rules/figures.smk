@@ -1,0 +1,28 @@
+"""Figures and tables: one rule each; what there is, and what it reads, is in the registries of the package."""
+
+
+rule figure:
+    input:
+        lambda w: in_run(figure_inputs(w.figure, CONFIG)),
+    output:
+        png=report(f"{RUN}/figures/{{figure}}.png", category="Figures", caption="../report/figure.rst"),
+        pdf=f"{RUN}/figures/{{figure}}.pdf",
+    log:
+        f"{RUN}/logs/figures/{{figure}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/figures/{{figure}}.tsv"
+    conda:
+        "../../envs/h2cm.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        config=sections(*DRAWN),
+        folder=lambda w: RUN,
+        caption=lambda w: FIGURES[w.figure].caption,
+        code=lambda w: code("figure.py", f"h2cm.figures.{w.figure}"),
+    message:
+        "Drawing {wildcards.figure}"
+    script:
+        "../scripts/figure.py"
