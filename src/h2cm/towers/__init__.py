@@ -19,8 +19,8 @@ from h2cm.towers import co2, fluxes, oneflux, radiation, sites
 
 log = logging.getLogger(__name__)
 
-FORCING = ("net_radiation", "precipitation", "air_temperature", "vapour_pressure_deficit")
-"""Daily forcing that a tower's file gives; CO2 is that of Mauna Loa everywhere."""
+FORCING = ("precipitation", "air_temperature", "vapour_pressure_deficit", "net_radiation")
+"""Daily forcing that a tower's file gives, what is computed last; CO2 is that of Mauna Loa everywhere."""
 
 
 def read(config: Config) -> xr.Dataset:
@@ -40,37 +40,32 @@ def read(config: Config) -> xr.Dataset:
     DataError
         For input that is absent, damaged, incomplete in the period or physically impossible.
     """
-    settings = config.towers
     _check_constraints(config)
-    if settings.co2 is None:
-        raise ConfigError("towers.co2: expected the monthly CO2 record of Mauna Loa (NOAA's layout), got nothing")
-    zips = oneflux.find(settings.folders)
-    absent = [name for name in settings.select if name not in zips]
-    if absent:
-        raise DataError(
-            f"towers.select: {', '.join(absent)}: no zip in {', '.join(map(str, settings.folders))}; "
-            f"the sites there are {', '.join(zips)}"
-        )
-    names = sorted(set(settings.select)) or list(zips)
-    table_path = settings.sites or settings.folders[0] / "sites.csv"
-    table = sites.pick(sites.read_table(table_path), names, table_path)
+    settings = config.towers
+    zips = _chosen(config)
+    names = list(zips)
+    table = sites.pick(sites.read_table(_table_path(config)), names, _table_path(config))
 
     days = pd.date_range(config.period.start, config.period.end, freq="D", name="time")
     months = days.to_period("M").unique().to_timestamp().rename("month")
+    # A month that reaches beyond the period is predicted from other days than the tower's mean is made of.
+    whole = np.bincount(months.get_indexer(days.to_period("M").to_timestamp())) == months.days_in_month
     wanted = [name for name in fluxes.TARGETS if name in config.constraints]
     daily = {name: np.empty((len(names), len(days)), np.float32) for name in FORCING}
     monthly = {name: np.full((len(names), len(months)), np.nan, np.float32) for name in wanted}
     fapar = fluxes.read_fapar(settings.lai) if "fapar" in wanted else None
     for cell, name in enumerate(names):
         forcing, observed = _read_tower(zips[name], table.at[name, "igbp"], days, settings.min_quality)
+        observed = observed.reindex(months)
         if fapar is not None:
             observed["fapar"] = fapar.get(name, np.nan)
+        observed = observed.loc[:, wanted]
+        observed[~whole] = np.nan
         for variable in FORCING:
             daily[variable][cell] = forcing[variable]
-        observed = _whole_months(observed, days, months)
         for variable in wanted:
             monthly[variable][cell] = observed[variable]
-        if not observed[[v for v in wanted if v != "fapar"]].notna().to_numpy().any():
+        if observed.isna().to_numpy().all():
             log.warning("%s: no month of good quality in the period: %s is predicted, not compared", zips[name], name)
 
     dataset = xr.Dataset(
@@ -92,6 +87,23 @@ def read(config: Config) -> xr.Dataset:
     dataset["feature"] = list(attributes.columns)
     dataset["area"] = ("cell", np.ones(len(names)))
     return _finish(dataset, wanted, {name: str(zips[name]) for name in names})
+
+
+def _chosen(config: Config) -> dict[str, Path]:
+    """The zip of each site that the configuration chooses, sorted by site."""
+    settings = config.towers
+    zips = oneflux.find(settings.folders)
+    absent = [name for name in settings.select if name not in zips]
+    if absent:
+        raise DataError(
+            f"towers.select: {', '.join(absent)}: no zip in {', '.join(map(str, settings.folders))}; "
+            f"the sites there are {', '.join(zips)}"
+        )
+    return {name: path for name, path in zips.items() if name in settings.select or not settings.select}
+
+
+def _table_path(config: Config) -> Path:
+    return config.towers.sites or config.towers.folders[0] / "sites.csv"
 
 
 def _check_constraints(config: Config) -> None:
@@ -118,7 +130,13 @@ def _read_tower(path: Path, igbp: str, days: pd.DatetimeIndex, min_quality: floa
     )
     r, rmse, n = radiation.agreement(forcing["net_radiation"], monthly)
     compared = f"r {r:.3f}, RMSE {rmse:.1f} W m-2 in {n} months" if n >= radiation.MIN_COMPARED else "not measured"
-    log.info("%s: %s; net radiation against the tower's own: %s", path.name, fluxes.partitioning(monthly), compared)
+    log.info(
+        "%s: %s; latent heat by %s; net radiation against the tower's own: %s",
+        path.name,
+        fluxes.partitioning(monthly),
+        fluxes.water_quality(monthly),
+        compared,
+    )
     _check_coverage(met, days, path)
     return forcing.reindex(days), fluxes.tower_fluxes(monthly, min_quality)
 
@@ -138,14 +156,6 @@ def _check_coverage(met: pd.DataFrame, days: pd.DatetimeIndex, path: Path) -> No
             f"{path}: {column}: expected a value on every day of the period {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}, "
             f"{len(missing)} are missing, from {missing[0]:%Y-%m-%d} to {missing[-1]:%Y-%m-%d}; {held}"
         )
-
-
-def _whole_months(observed: pd.DataFrame, days: pd.DatetimeIndex, months: pd.DatetimeIndex) -> pd.DataFrame:
-    """`observed` on `months`, without months that reach beyond the period: they are means of other days."""
-    length = pd.Series(1, days).groupby(days.to_period("M")).sum().to_numpy()
-    observed = observed.reindex(months)
-    observed[length < months.days_in_month] = np.nan
-    return observed
 
 
 def _finish(dataset: xr.Dataset, wanted: list[str], origins: dict[str, str]) -> xr.Dataset:

@@ -25,6 +25,15 @@ def partitioning(monthly: pd.DataFrame) -> str:
     return "GPP_NT_VUT_REF" if 2 * night >= day else "GPP_DT_VUT_REF"
 
 
+def water_quality(monthly: pd.DataFrame) -> str:
+    """The column that says how good the latent heat of a tower is.
+
+    Where a file has no quality of latent heat in any month, that of NEE stands for it: both come from one gas
+    analyser, and NEE is filtered more strictly (also by friction velocity).
+    """
+    return "LE_F_MDS_QC" if monthly["LE_F_MDS_QC"].notna().any() else "NEE_VUT_REF_QC"
+
+
 def tower_fluxes(monthly: pd.DataFrame, min_quality: float) -> pd.DataFrame:
     """Monthly ``gpp``, ``nee`` (gC m-2 day-1) and ``et`` (mm day-1), NaN where too few half-hours were good.
 
@@ -37,11 +46,10 @@ def tower_fluxes(monthly: pd.DataFrame, min_quality: float) -> pd.DataFrame:
 
     Notes
     -----
-    GPP is made from NEE and has its quality. Where a file has no quality of latent heat in any month, that of NEE
-    stands for it: both come from one gas analyser, and NEE is filtered more strictly (also by friction velocity).
+    GPP is made from NEE and has its quality; `water_quality` says which quality latent heat has.
     """
     carbon = monthly["NEE_VUT_REF_QC"] >= min_quality
-    water = monthly["LE_F_MDS_QC"] >= min_quality if monthly["LE_F_MDS_QC"].notna().any() else carbon
+    water = monthly[water_quality(monthly)] >= min_quality
     return pd.DataFrame(
         {
             "gpp": monthly[partitioning(monthly)].where(carbon),
@@ -75,7 +83,7 @@ def read_fapar(path: Path) -> pd.DataFrame:
     try:
         table["month"] = pd.to_datetime(table["month"], format="%Y-%m")
     except ValueError as error:
-        raise DataError(f"{path}: month: expected YYYY-MM: {error}") from error
+        raise DataError(f"{path}: month: expected YYYY-MM: {str(error).splitlines()[0]}") from error
     if table.duplicated(["site", "month"]).any():
         twice = table[table.duplicated(["site", "month"])].iloc[0]
         raise DataError(f"{path}: site {twice['site']}: {twice['month']:%Y-%m} occurs twice")

@@ -103,7 +103,7 @@ def _read_member(archive, path, pattern, required, optional, date_format) -> pd.
         with archive.open(members[0]) as file:
             table = pd.read_csv(file, usecols=lambda name: name in wanted)
     except (ValueError, pd.errors.ParserError) as error:
-        raise DataError(f"{origin}: expected a table of comma-separated values: {error}") from error
+        raise DataError(f"{origin}: expected a table of comma-separated values: {_first_line(error)}") from error
     absent = [name for name in ("TIMESTAMP", *required) if name not in table]
     if absent:
         raise DataError(f"{origin}: expected the column {absent[0]} (also absent: {', '.join(absent[1:]) or 'none'})")
@@ -115,7 +115,11 @@ def _read_member(archive, path, pattern, required, optional, date_format) -> pd.
     try:
         time = pd.to_datetime(table.pop("TIMESTAMP").astype(str), format=date_format)
     except ValueError as error:
-        raise DataError(f"{origin}: TIMESTAMP: expected {date_format}: {error}") from error
+        raise DataError(f"{origin}: TIMESTAMP: expected {date_format}: {_first_line(error)}") from error
     if time.duplicated().any():
         raise DataError(f"{origin}: TIMESTAMP: {time[time.duplicated()].iloc[0]:%Y-%m-%d} occurs twice")
     return table.set_axis(pd.DatetimeIndex(time, name="time")).sort_index().astype(float).replace(MISSING, float("nan"))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
