@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
@@ -93,14 +94,25 @@ def use_style() -> None:
     )
 
 
-def letters(axes, inside: bool = False) -> None:
-    """Write a), b), c) ... at the upper left of the axes, in their order; `inside` the frame instead of above it."""
+def letters(axes) -> None:
+    """Write a), b), c) ... above the upper left corner of the axes, in their order."""
     for i, axis in enumerate(np.ravel(axes)):
-        text = f"{chr(97 + i % 26) * (1 + i // 26)})"
-        if inside:
-            axis.text(0.03, 0.97, text, transform=axis.transAxes, ha="left", va="top", fontweight="bold")
-        else:
-            axis.set_title(text, loc="left", fontweight="bold")
+        axis.annotate(
+            f"{chr(97 + i % 26) * (1 + i // 26)})",
+            (0, 1),
+            (0, 3),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha="left",
+            va="bottom",
+            fontweight="bold",
+        )
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Names in the order in which they are printed, that of `NAMES`; those it does not have come last."""
+    rank = list(NAMES)
+    return sorted(names, key=lambda name: rank.index(name) if name in rank else len(rank))
 
 
 def limits(*arrays, low: float = 2, high: float = 98) -> tuple[float, float]:
@@ -126,7 +138,7 @@ def years_axis(axis: Axes) -> None:
 def months_axis(axis: Axes) -> None:
     """The initials of the months as ticks."""
     axis.set_xlim(0.5, 12.5)
-    axis.set_xticks(range(1, 13), MONTH_LETTERS)
+    axis.set_xticks(range(1, 13), MONTH_LETTERS, fontsize=6)
 
 
 def save(figure: Figure, png: Path, pdf: Path) -> None:
