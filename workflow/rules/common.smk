@@ -41,6 +41,7 @@ STORE_INPUTS = ["grid", *FORCING, "static"]
 EXPERIMENTS = list(CONFIG.experiments)
 COMPETITORS = ["fluxcom", "trendy"] if CONFIG.source in ("twin", "products") else []
 TRUTH = [f"{RUN}/twin/truth.nc"] if CONFIG.source == "twin" else []
+TRAINING = "train" if CONFIG.training.folds_per_job == 1 else "train_together"
 DRAWN = ["source", "period", "grid", "constraints", "split", "experiments"]  # what figures and tables depend on
 
 
@@ -89,10 +90,8 @@ def trained():
 
 
 def fold_groups():
-    """Experiment and folds of each training job that trains several folds."""
+    """Experiment and folds of each training job where a job trains several folds."""
     size = CONFIG.training.folds_per_job
-    if size == 1:
-        return []
     return [(name, folds(name)[i : i + size]) for name in EXPERIMENTS for i in range(0, len(folds(name)), size)]
 
 

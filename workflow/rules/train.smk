@@ -1,4 +1,4 @@
-"""Training: one job for each experiment and fold, or for each few folds (``training.folds_per_job``)."""
+"""Training: one job for each experiment and fold."""
 
 
 rule train:
@@ -29,29 +29,3 @@ rule train:
         "Training {wildcards.experiment}, fold {wildcards.fold}"
     script:
         "../scripts/train.py"
-
-
-# The same for several folds at once: one rule for each group of folds, as its outputs are many.
-for experiment, group in fold_groups():
-    label = f"{experiment}_folds_{'_'.join(map(str, group))}"
-
-    use rule train as train_group with:
-        name:
-            f"train_{label}"
-        output:
-            weights=in_run(f"training/{experiment}/fold_{fold}/model.safetensors" for fold in group),
-            losses=in_run(f"training/{experiment}/fold_{fold}/losses.csv" for fold in group),
-        log:
-            f"{RUN}/logs/train/{label}.log",
-        benchmark:
-            f"{RUN}/benchmarks/train/{label}.tsv"
-        params:
-            config=sections("seed", "constraints", "model", "training", experiment=experiment),
-            experiment=experiment,
-            folds=group,
-            folder=lambda w, experiment=experiment: f"{RUN}/training/{experiment}",
-            code=code("train.py"),
-        message:
-            f"Training {experiment}, folds {', '.join(map(str, group))}"
-
-    ruleorder: train_group > train

@@ -1,9 +1,12 @@
 """One variable of the store, from its products."""
 
+import xarray as xr
+
 from h2cm import store
 from h2cm.harmonise import harmonise
 from h2cm.job import job
 
 with job(snakemake) as config:
-    data = harmonise(snakemake.wildcards.variable, config, snakemake.params.folder)
+    cells = xr.load_dataset(snakemake.input[0])
+    data = harmonise(snakemake.wildcards.variable, config, snakemake.params.folder, cells)
     store.write(data, snakemake.output[0], data.attrs["source"])
