@@ -11,7 +11,8 @@ from h2cm.grid import EARTH_RADIUS, Grid, land_cells, land_fraction, to_cells, t
 
 
 def configuration(**grid):
-    return parse({"run": "grid", "source": "twin", "constraints": {}, "grid": {"resolution": 10.0} | grid})
+    constraints = {"gpp": {"prediction": "gpp", "compare": "monthly"}}
+    return parse({"run": "grid", "source": "twin", "constraints": constraints, "grid": {"resolution": 10.0} | grid})
 
 
 def test_areas_sum_to_the_sphere():
