@@ -1,0 +1,177 @@
+// The time loop of H2CM for the CPU: the operator that h2cm.model.backends.native calls.
+#include <torch/extension.h>
+
+#include <ATen/Parallel.h>
+
+#include "tile.h"
+
+namespace h2cm {
+
+using at::Tensor;
+
+// Tiles are shared out to at most this many workers, each with its own sums of the weights' gradients. The number does
+// not depend on the threads, and neither do the results.
+constexpr int64_t WORKERS = 64;
+
+// Order of the tensors in `weights`; see `_weights` in native.py.
+enum { W_CAPACITY, W_ALPHA_INTERCEPTION, W_CONSTANTS, W_COUPLING, W_LSTM = W_COUPLING + 6, PER_LSTM = 4 };
+
+template <class R>
+const R* data(const Tensor& t) {
+  TORCH_CHECK(t.is_contiguous() && t.scalar_type() == c10::CppTypeToScalarType<R>::value, "contiguous tensors of one type");
+  return t.const_data_ptr<R>();
+}
+
+template <class R>
+Problem<R> make_problem(const Tensor& forcing, const Tensor& mean, const Tensor& std, const std::vector<Tensor>& w,
+                        const std::vector<std::vector<int64_t>>& sources, const std::vector<int64_t>& outputs,
+                        int64_t stretch, bool gradient) {
+  Problem<R> p;
+  p.cells = forcing.size(0);
+  p.days = forcing.size(1);
+  p.stretch = int(stretch);
+  p.forcing = data<R>(forcing);
+  p.mean = data<R>(mean);
+  p.std = data<R>(std);
+  p.capacity = data<R>(w[W_CAPACITY]);
+  p.alpha_interception = data<R>(w[W_ALPHA_INTERCEPTION]);
+  for (int k = 0; k < N_CONSTANTS; k++) p.constants[k] = data<R>(w[W_CONSTANTS])[k];
+  p.outputs.assign(outputs.begin(), outputs.end());
+  Networks<R>& n = p.networks;
+  const Tensor* c = &w[W_COUPLING];
+  n.wide = int(c[0].size(0));
+  n.narrow = int(c[2].size(0));
+  n.coupling_inputs.sources.assign(sources[0].begin(), sources[0].end());
+  n.coupling = {data<R>(c[0]), data<R>(c[1]), data<R>(c[2]), data<R>(c[3]), data<R>(c[4]), data<R>(c[5])};
+  n.hidden = int(w[W_LSTM + 2].size(1));
+  for (int j = 0; j < N_LSTM; j++) {
+    const Tensor* l = &w[W_LSTM + PER_LSTM * j];
+    n.lstm_inputs[j].sources.assign(sources[j + 1].begin(), sources[j + 1].end());
+    TORCH_CHECK(l[0].size(1) == n.columns(j), "columns of the gates");
+    n.lstm[j] = {data<R>(l[0]), data<R>(l[1]), data<R>(l[2]), data<R>(l[3]), int(l[2].size(0))};
+  }
+  n.pack(gradient);
+  return p;
+}
+
+// Calls f(tiles, worker) with the range of workers shared out to the threads.
+template <class R, class F>
+void for_workers(int64_t tiles, F f) {
+  const int64_t workers = std::min(tiles, WORKERS);
+  at::parallel_for(0, workers, 1, [&](int64_t from, int64_t to) {
+    for (int64_t worker = from; worker < to; worker++) f(worker, workers);
+  });
+}
+
+template <class R>
+std::vector<Tensor> forward_typed(const Problem<R>& p, const Tensor& forcing, const std::vector<Tensor>& state, bool keep) {
+  auto options = forcing.options();
+  Tensor series = at::empty({int64_t(p.outputs.size()), p.cells, p.days}, options);
+  Tensor kept = at::empty({keep ? p.tiles() : 0, p.stretches(), p.state_size()}, options);
+  std::vector<Tensor> result = {series, kept};
+  for (const Tensor& s : state) result.push_back(at::empty(s.sizes(), options));
+  R* ends[N_STATE];
+  for (int s = 0; s < N_STATE; s++) ends[s] = result[2 + s].template data_ptr<R>();
+  for_workers<R>(p.tiles(), [&](int64_t worker, int64_t workers) {
+    Tile<R> tile(p, false);
+    for (int64_t t = worker; t < p.tiles(); t += workers) {
+      tile.enter(t);
+      tile.forward(keep ? kept.data_ptr<R>() + t * p.stretches() * p.state_size() : nullptr, series.data_ptr<R>(), ends,
+                   result[2 + N_STATE].template data_ptr<R>(), result[3 + N_STATE].template data_ptr<R>());
+    }
+  });
+  return result;
+}
+
+// [columns][padded rows] to PyTorch's (rows, columns); `row_of` says where row r goes.
+template <class R, class F>
+void unpack(const Buffer<R>& from, int rows, int columns, Tensor& to, F row_of) {
+  R* out = to.data_ptr<R>();
+  const int width = OuterProduct<R>::padded(rows);
+  for (int k = 0; k < columns; k++)
+    for (int r = 0; r < rows; r++) out[int64_t(row_of(r)) * columns + k] = from.get()[int64_t(k) * width + r];
+}
+
+template <class R>
+void unpack_lanes(const R* from, int rows, Tensor& to) {
+  for (int r = 0; r < rows; r++) {
+    R sum = 0;
+    for (int i = 0; i < LANES<R>; i++) sum += from[r * LANES<R> + i];
+    to.data_ptr<R>()[r] = sum;
+  }
+}
+
+template <class R>
+std::vector<Tensor> backward_typed(const Problem<R>& p, const std::vector<Tensor>& w, const Tensor& kept,
+                                   const Tensor& series_gradient) {
+  std::vector<Tensor> g;
+  for (const Tensor& t : w) g.push_back(at::empty(t.sizes(), t.options()));
+  const Networks<R>& n = p.networks;
+  std::array<R*, N_LSTM> base;
+  for (int j = 0; j < N_LSTM; j++) base[j] = g[W_LSTM + PER_LSTM * j + 1].template data_ptr<R>();
+  std::vector<Sums<R>> sums;
+  for (int64_t i = 0; i < std::min(p.tiles(), WORKERS); i++) sums.emplace_back(n);
+  for_workers<R>(p.tiles(), [&](int64_t worker, int64_t workers) {
+    Tile<R> tile(p, true);
+    for (int64_t t = worker; t < p.tiles(); t += workers) {
+      tile.enter(t);
+      tile.backward(kept.const_data_ptr<R>() + t * p.stretches() * p.state_size(), data<R>(series_gradient),
+                    sums[worker], g[W_CAPACITY].template data_ptr<R>(), g[W_ALPHA_INTERCEPTION].template data_ptr<R>(),
+                    base, g[W_COUPLING + 1].template data_ptr<R>());
+    }
+  });
+  for (size_t i = 1; i < sums.size(); i++) sums[0].add(sums[i]);
+  const Sums<R>& s = sums[0];
+  auto same = [](int r) { return r; };
+  Tensor* c = &g[W_COUPLING];
+  unpack_lanes(s.constants.get(), N_CONSTANTS, g[W_CONSTANTS]);
+  unpack(s.first, n.wide, n.coupling_inputs.size(), c[0], same);
+  Tensor second = at::empty({n.wide, n.narrow}, c[2].options()), third = at::empty({n.narrow, 2}, c[4].options());
+  unpack(s.second, n.wide, n.narrow, second, same);
+  unpack(s.third, n.narrow, 2, third, same);
+  c[2] = second.t();
+  c[4] = third.t();
+  unpack_lanes(s.second_bias.get(), n.narrow, c[3]);
+  unpack_lanes(s.head_bias.get() + COUPLING_OUTPUT * LANES<R>, 2, c[5]);
+  for (int j = 0; j < N_LSTM; j++) {
+    Tensor* l = &g[W_LSTM + PER_LSTM * j];
+    unpack(s.gates[j], 4 * n.hidden, n.columns(j), l[0], [&](int r) { return n.torch_row(r); });
+    Tensor head = at::empty({n.hidden, n.lstm[j].outputs}, l[2].options());
+    unpack(s.head[j], n.hidden, n.lstm[j].outputs, head, same);
+    l[2] = head.t();
+    unpack_lanes(s.head_bias.get() + FIRST_OUTPUT[j] * LANES<R>, n.lstm[j].outputs, l[3]);
+  }
+  return g;
+}
+
+std::vector<Tensor> forward(Tensor forcing, Tensor mean, Tensor std, std::vector<Tensor> weights,
+                            std::vector<Tensor> state, std::vector<std::vector<int64_t>> sources,
+                            std::vector<int64_t> outputs, int64_t stretch, bool keep) {
+  std::vector<Tensor> result;
+  AT_DISPATCH_FLOATING_TYPES(forcing.scalar_type(), "h2cm forward", [&] {
+    auto p = make_problem<scalar_t>(forcing, mean, std, weights, sources, outputs, stretch, false);
+    for (int s = 0; s < N_STATE; s++) p.state[s] = data<scalar_t>(state[s]);
+    p.h = data<scalar_t>(state[N_STATE]);
+    p.c = data<scalar_t>(state[N_STATE + 1]);
+    result = forward_typed<scalar_t>(p, forcing, state, keep);
+  });
+  return result;
+}
+
+std::vector<Tensor> backward(Tensor forcing, Tensor mean, Tensor std, std::vector<Tensor> weights,
+                             std::vector<std::vector<int64_t>> sources, std::vector<int64_t> outputs, int64_t stretch,
+                             Tensor kept, Tensor series_gradient) {
+  std::vector<Tensor> result;
+  AT_DISPATCH_FLOATING_TYPES(forcing.scalar_type(), "h2cm backward", [&] {
+    auto p = make_problem<scalar_t>(forcing, mean, std, weights, sources, outputs, stretch, true);
+    result = backward_typed<scalar_t>(p, weights, kept, series_gradient);
+  });
+  return result;
+}
+
+}  // namespace h2cm
+
+PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
+  m.def("forward", &h2cm::forward, pybind11::call_guard<pybind11::gil_scoped_release>());
+  m.def("backward", &h2cm::backward, pybind11::call_guard<pybind11::gil_scoped_release>());
+}

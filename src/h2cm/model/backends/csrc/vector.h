@@ -1,0 +1,226 @@
+// Vectors of as many numbers as the processor handles at once, and the functions of them that the model needs.
+//
+// The vectors are those of GCC and Clang (vector_size), so one source serves AVX-512, AVX2, NEON and plain code; only
+// what the compiler does not find by itself is spelled out for AVX. Contraction into fused multiply-adds is off in the
+// build (exact ties of min and max must stay exact), so they are asked for by name where they are wanted.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+#include <utility>
+
+#if defined(__AVX512F__) || defined(__AVX__)
+#include <immintrin.h>
+#endif
+
+namespace h2cm {
+
+#if defined(__AVX512F__)
+constexpr int VECTOR_BYTES = 64;
+constexpr bool MANY_REGISTERS = true;
+#elif defined(__AVX__)
+constexpr int VECTOR_BYTES = 32;
+constexpr bool MANY_REGISTERS = false;
+#else
+constexpr int VECTOR_BYTES = 16;
+constexpr bool MANY_REGISTERS = false;
+#endif
+
+template <class R>
+struct Traits;
+
+template <>
+struct Traits<float> {
+  typedef float V __attribute__((vector_size(VECTOR_BYTES), may_alias));
+  typedef int32_t I __attribute__((vector_size(VECTOR_BYTES), may_alias));
+  static constexpr float GATE_LIMIT = 28;  // e^(3 * 28) is still finite, and sigmoid(28) is 1 to rounding
+  static constexpr float LOWEST = -87, HIGHEST = 88;
+  static constexpr float LN2_HIGH = 0.693359375f, LN2_LOW = -2.12194440e-4f;
+  static constexpr float MAGIC = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer in the low bits
+  static constexpr int MANTISSA = 23;
+  typedef int32_t Integer;
+};
+
+template <>
+struct Traits<double> {
+  typedef double V __attribute__((vector_size(VECTOR_BYTES), may_alias));
+  typedef int64_t I __attribute__((vector_size(VECTOR_BYTES), may_alias));
+  static constexpr double GATE_LIMIT = 230;
+  static constexpr double LOWEST = -708, HIGHEST = 709;
+  static constexpr double LN2_HIGH = 6.93145751953125e-1, LN2_LOW = 1.42860682030941723212e-6;
+  static constexpr double MAGIC = 6755399441055744.0;  // 1.5 * 2^52
+  static constexpr int MANTISSA = 52;
+  typedef int64_t Integer;
+};
+
+template <class R>
+using Vec = typename Traits<R>::V;
+template <class R>
+constexpr int LANES = VECTOR_BYTES / sizeof(R);
+
+template <class R>
+inline Vec<R> load(const R* p) { return *reinterpret_cast<const Vec<R>*>(p); }
+template <class R>
+inline void store(R* p, Vec<R> v) { *reinterpret_cast<Vec<R>*>(p) = v; }
+
+#if defined(__AVX512F__)
+inline Vec<float> spread(float x) { return (Vec<float>)_mm512_set1_ps(x); }
+inline Vec<double> spread(double x) { return (Vec<double>)_mm512_set1_pd(x); }
+inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
+  return (Vec<float>)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+}
+inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
+  return (Vec<double>)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+}
+// an estimate good to 14 bits and one step of Newton: as good as a division to the last bit, at a fraction of its cost
+inline Vec<float> reciprocal(Vec<float> x) {
+  Vec<float> r = (Vec<float>)_mm512_rcp14_ps((__m512)x);
+  Vec<float> e = fma(-x, r, spread(1.0f));
+  return fma(r, e, r);
+}
+#else
+template <class R>
+inline Vec<R> spread_(R x) {
+  Vec<R> v;
+  for (int i = 0; i < LANES<R>; i++) v[i] = x;
+  return v;
+}
+inline Vec<float> spread(float x) { return spread_<float>(x); }
+inline Vec<double> spread(double x) { return spread_<double>(x); }
+#if defined(__FMA__)
+inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
+  return (Vec<float>)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
+  return (Vec<double>)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+}
+#else
+inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) { return a * b + c; }
+inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) { return a * b + c; }
+#endif
+inline Vec<float> reciprocal(Vec<float> x) { return spread(1.0f) / x; }
+#endif
+inline Vec<double> reciprocal(Vec<double> x) { return spread(1.0) / x; }
+
+// Comparisons are written so that NaN comes through.
+template <class V, class S>
+inline V limit(V x, S low, S high) {
+  V lo = spread(low), hi = spread(high);
+  x = x > hi ? hi : x;
+  return x < lo ? lo : x;
+}
+
+inline Vec<float> exp_polynomial(Vec<float> r) {  // least relative error on +-ln(2)/2: 1e-7
+  Vec<float> p = fma(r, spread(0.00831252511f), spread(0.041890114f));
+  p = fma(p, r, spread(0.166671145f));
+  p = fma(p, r, spread(0.499992318f));
+  p = fma(p, r, spread(1.0f));
+  return fma(p, r, spread(1.0f));
+}
+
+inline Vec<double> exp_polynomial(Vec<double> r) {  // Taylor's series: 4e-18 on +-ln(2)/2
+  double factorial = 6227020800.0;                  // 13!
+  Vec<double> p = spread(1 / factorial);
+  for (int i = 13; i > 0; i--) {
+    factorial /= i;
+    p = fma(p, r, spread(1 / factorial));
+  }
+  return p;
+}
+
+// exp of x within the limits of the type
+template <class R>
+inline Vec<R> exp_inside(Vec<R> x) {
+  typedef typename Traits<R>::I I;
+  Vec<R> magic = spread(Traits<R>::MAGIC);
+  Vec<R> t = fma(x, spread(R(1.44269504088896340736)), magic);
+  Vec<R> n = t - magic;
+  Vec<R> r = fma(n, spread(-Traits<R>::LN2_HIGH), x);
+  r = fma(n, spread(-Traits<R>::LN2_LOW), r);
+  return (Vec<R>)((I)exp_polynomial(r) + ((I)t << Traits<R>::MANTISSA));
+}
+
+template <class R>
+inline Vec<R> exp(Vec<R> x) { return exp_inside<R>(limit(x, Traits<R>::LOWEST, Traits<R>::HIGHEST)); }
+
+// exp(-x) of the argument of a gate, bounded such that products of three of them are finite
+template <class R>
+inline Vec<R> exp_gate(Vec<R> x) {
+  return exp_inside<R>(limit(-x, -Traits<R>::GATE_LIMIT, Traits<R>::GATE_LIMIT));
+}
+
+template <class R>
+inline Vec<R> sigmoid(Vec<R> x) { return reciprocal(spread(R(1)) + exp<R>(-limit(x, -Traits<R>::HIGHEST + 1, Traits<R>::HIGHEST - 1))); }
+
+// log of u in [1, largest number]: twice the area tangent of (m - 1) / (m + 1), m in [sqrt(1/2), sqrt(2)]
+template <class R>
+inline Vec<R> log(Vec<R> u) {
+  typedef typename Traits<R>::I I;
+  constexpr int bits = Traits<R>::MANTISSA;
+  typedef typename Traits<R>::Integer Integer;
+  constexpr Integer half_root = sizeof(R) == 4 ? Integer(0x3f3504f3) : Integer(0x3fe6a09e667f3bcdLL);  // sqrt(1/2)
+  I exponent = ((I)u - half_root) >> bits;
+  Vec<R> m = (Vec<R>)((I)u - (exponent << bits));
+  Vec<R> n = __builtin_convertvector(exponent, Vec<R>);
+  Vec<R> s = (m - R(1)) / (m + R(1));
+  Vec<R> s2 = s * s;
+  constexpr int terms = sizeof(R) == 4 ? 5 : 12;
+  Vec<R> p = spread(R(1) / (2 * terms + 1));
+  for (int k = terms - 1; k >= 0; k--) p = fma(p, s2, spread(R(1) / (2 * k + 1)));
+  Vec<R> tail = fma(n, spread(Traits<R>::LN2_LOW), R(2) * s * p);
+  return fma(n, spread(Traits<R>::LN2_HIGH), tail);
+}
+
+// log(1 + exp(x)), and x above 20, as PyTorch has it
+template <class R>
+inline Vec<R> softplus(Vec<R> x) {
+  Vec<R> e = exp<R>(limit(x, Traits<R>::LOWEST, R(21)));
+  Vec<R> u = R(1) + e;
+  Vec<R> y = log<R>(u) + (e - (u - R(1))) / u;  // the second term is what rounding took from 1 + e
+  return x > spread(R(20)) ? x : y;
+}
+
+template <class V>
+inline V minimum(V a, V b) { return a < b ? a : b; }
+template <class V>
+inline V maximum(V a, V b) { return a > b ? a : b; }
+
+// share of the gradient of min(a, b) that goes to a: half and half at exact ties, as PyTorch's
+template <class R>
+inline Vec<R> share_of_lesser(Vec<R> a, Vec<R> b) {
+  Vec<R> tied = a == b ? spread(R(0.5)) : spread(R(0));
+  return a < b ? spread(R(1)) : tied;
+}
+
+// Memory that starts at a boundary of vectors and of cache lines.
+template <class R>
+class Buffer {
+ public:
+  explicit Buffer(int64_t size = 0) { resize(size); }
+  Buffer(const Buffer&) = delete;
+  Buffer(Buffer&& other) noexcept : data_(other.data_), size_(other.size_) { other.data_ = nullptr; }
+  ~Buffer() { std::free(data_); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  void resize(int64_t size) {
+    std::free(data_);
+    size_ = (size + 64) / 64 * 64;
+    data_ = static_cast<R*>(std::aligned_alloc(64, size_ * sizeof(R)));
+    if (!data_) throw std::bad_alloc();
+    for (int64_t i = 0; i < size_; i++) data_[i] = 0;
+  }
+  R* get() { return data_; }
+  const R* get() const { return data_; }
+  int64_t size() const { return size_; }
+
+ private:
+  R* data_ = nullptr;
+  int64_t size_ = 0;
+};
+
+}  // namespace h2cm
