@@ -110,12 +110,14 @@ def write(data: xr.Dataset, folder: Path) -> list[Path]:
     """
     axis = (np.arange(721) - 360) * CELL
     lat, lon = ease_latitude_longitude(axis, -axis)
-    near = {a: xr.DataArray(v, dims=("y", "x")) for a, v in (("lat", np.nan_to_num(lat, nan=-90.0)), ("lon", lon))}
+    rows = data.indexes["lat"].get_indexer(np.nan_to_num(lat, nan=-90.0).ravel(), method="nearest")
+    columns = data.indexes["lon"].get_indexer(lon.ravel(), method="nearest")
+    swe = data["swe"].transpose("time", "lat", "lon").values
     written = []
-    for moment in pd.DatetimeIndex(data["time"].values):
+    for step, moment in enumerate(pd.DatetimeIndex(data["time"].values)):
         if 6 <= moment.month <= 9:
             continue
-        field = data["swe"].sel(time=moment).sel(near, method="nearest").values
+        field = swe[step][rows, columns].reshape(lat.shape)
         field = np.where(np.isfinite(field) & (lat >= SOUTH), field, -1.0)
         out = xr.Dataset({"swe": (("y", "x"), field, {"units": "mm"})}, {"x": axis, "y": -axis})
         out = out.assign_coords(lat=(("y", "x"), lat), lon=(("y", "x"), lon))
