@@ -42,6 +42,7 @@ def fake_config(source: str = "twin", folds: int = 3, years: int = 3) -> Config:
         {
             "run": "fake",
             "source": source,
+            "towers": {"folders": ["nowhere"], "co2": "nowhere.csv"},
             "period": {"start": "2010-01-01", "end": f"{last}-12-31"},
             "grid": {"resolution": 10.0},
             "constraints": constraints,

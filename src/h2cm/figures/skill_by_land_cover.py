@@ -14,7 +14,7 @@ from h2cm.figures.style import DOUBLE, REFERENCE, letters, short, use_style
 from h2cm.figures.tower_data import FLUXES, LAND_COVER, classes
 
 ROWS = {"nse": ("NSE", -1.0), "r": ("r", 0.0)}
-"""Metrics, and the value below which towers are drawn at the lower edge."""
+"""Metrics, and the least value of the axis; towers below it are drawn at its lower end."""
 
 
 def draw(folder: Path, config: Config) -> Figure:
@@ -32,8 +32,10 @@ def draw(folder: Path, config: Config) -> Figure:
     fluxes = {flux: name for flux, name in fluxes.items() if name}
 
     figure, axes = plt.subplots(len(ROWS), len(fluxes), figsize=(DOUBLE, 3.6), sharex=True, sharey="row", squeeze=False)
-    for j, (flux, reference) in enumerate(fluxes.items()):
-        for i, (metric, (name, floor)) in enumerate(ROWS.items()):
+    for i, (metric, (name, floor)) in enumerate(ROWS.items()):
+        lowest = skill.loc[(skill["metric"] == metric) & skill["reference"].isin(fluxes.values()), "value"].min()
+        floor = max(floor, np.floor(5 * lowest) / 5) if np.isfinite(lowest) else floor
+        for j, (flux, reference) in enumerate(fluxes.items()):
             axis = axes[i, j]
             table = skill[(skill["reference"] == reference) & (skill["metric"] == metric)]
             for x, c in enumerate(order):
@@ -66,6 +68,7 @@ def _strip(axis, x: int, table, floor: float, colour: str) -> None:
     places = x + np.resize([0.0, -0.18, 0.18, -0.09, 0.09], values.size)
     below = values < floor
     style = {"color": colour, "markersize": 3.5, "markeredgecolor": "0.25", "markeredgewidth": 0.3, "clip_on": False}
-    axis.plot(places[~below], values[~below], "o", **style)
-    axis.plot(places[below], np.full(below.sum(), floor), "v", **style)
+    for chosen, marker in ((~below, "o"), (below, "v")):
+        if chosen.any():
+            axis.plot(places[chosen], np.maximum(values[chosen], floor), marker, **style)
     axis.hlines(max(np.median(values), floor), x - 0.35, x + 0.35, color="black", linewidth=1.4, zorder=3)

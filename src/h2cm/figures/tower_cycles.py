@@ -23,7 +23,7 @@ def draw_cycles(folder, config: Config, fluxes: dict[str, str]) -> Figure:
     shown.sort(key=lambda cell: (order.index(data.igbp[cell]), data.sites[cell]))
     rows = -(-len(shown) // COLUMNS)
     figure, axes = plt.subplots(
-        rows, COLUMNS, figsize=(DOUBLE, 0.92 * rows + 0.5), sharex=True, sharey=True, squeeze=False
+        rows, COLUMNS, figsize=(DOUBLE, 0.92 * rows + 0.6), sharex=True, sharey=True, squeeze=False
     )
     x = np.arange(1, 13)
     for axis, cell in zip(axes.flat, shown, strict=False):
@@ -69,5 +69,5 @@ def draw_cycles(folder, config: Config, fluxes: dict[str, str]) -> Figure:
             label="test tower: median and range of the folds",
         )
     )
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), columnspacing=1.2, handlelength=1.4)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure

@@ -8,7 +8,6 @@ import xarray as xr
 
 from h2cm.evaluate.fold import aligned
 from h2cm.evaluate.run import Run, constraint_of, folds, main_experiment
-from h2cm.evaluate.series import common
 
 FLUXES = ("gpp", "nee", "et")
 
@@ -59,22 +58,25 @@ class LeftOut:
         self.sites, self.igbp = self.cells["site"].values.astype(str), self.cells["igbp"].values.astype(str)
         names = {flux: constraint_of(run.config, flux) for flux in fluxes}
         self.targets: dict[str, xr.DataArray] = {f: run.target(name, experiment) for f, name in names.items() if name}
-        self._predicted = run.ensemble(experiment, self.targets)
+        predicted = run.ensemble(experiment, self.targets)
+        self._predicted = {
+            flux: np.stack([aligned(predicted[flux].isel(fold=i), target, flux)[0] for i in range(len(self.numbers))])
+            for flux, target in self.targets.items()
+        }
+        self._observed = {flux: target.transpose("cell", "month").values for flux, target in self.targets.items()}
 
     def months(self, flux: str) -> xr.DataArray:
         """The months in which a flux is compared."""
         return self.targets[flux]["month"]
 
     def pair(self, flux: str, cell: int, observed_only: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Predictions (member, month) and observation (month,) at a tower; `observed_only`: both on common months."""
-        members = left_out_members(self.split, cell, self.numbers)
-        pairs = [aligned(self._predicted[flux].isel(fold=i), self.targets[flux], flux) for i in members]
-        pairs = [(p[cell], o[cell]) for p, o in pairs]
+        """Predictions (member, month) and observation (month,) at a tower; `observed_only`: in the observed months."""
+        predicted = self._predicted[flux][left_out_members(self.split, cell, self.numbers), cell]
+        observed = self._observed[flux][cell]
         if observed_only:
-            pairs = [common(p, o) for p, o in pairs]
-        o = pairs[0][1] if pairs else self.targets[flux].isel(cell=cell).values
-        return np.array([p for p, _ in pairs]), o
+            predicted = np.where(np.isfinite(observed), predicted, np.nan)
+        return predicted, observed
 
     def observed_months(self, cell: int) -> int:
         """Number of observed months of the flux that has fewest."""
-        return min(int(np.isfinite(target.isel(cell=cell)).sum()) for target in self.targets.values())
+        return min(int(np.isfinite(observed[cell]).sum()) for observed in self._observed.values())

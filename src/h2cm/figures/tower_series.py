@@ -43,13 +43,12 @@ def draw(folder: Path, config: Config) -> Figure:
 
 
 def select(data: LeftOut) -> list[int]:
-    """Of each land-cover class the tower with the longest record, then the next of each, up to `TOWERS`."""
+    """The tower with the longest record of each class, the largest class first, then the next of each, up to `TOWERS`."""
     ranked = sorted(range(data.sites.size), key=data.observed_months, reverse=True)
-    queues = [
-        [cell for cell in ranked if data.igbp[cell] == c and data.observed_months(cell)] for c in classes(data.igbp)
-    ]
-    chosen = [queue[k] for k in range(TOWERS) for queue in queues if k < len(queue)]
-    return sorted(chosen[:TOWERS], key=chosen.index)
+    ranked = [cell for cell in ranked if data.observed_months(cell)]
+    largest = sorted(classes(data.igbp), key=lambda c: -(data.igbp == c).sum())
+    queues = [[cell for cell in ranked if data.igbp[cell] == c] for c in largest]
+    return [queue[k] for k in range(TOWERS) for queue in queues if k < len(queue)][:TOWERS]
 
 
 def _panel(axis, data: LeftOut, flux: str, cell: int) -> None:

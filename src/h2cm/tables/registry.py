@@ -1,0 +1,61 @@
+"""Which tables there are, of which source of data, and what they read. A table is one module and one row here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from h2cm.config import Config
+from h2cm.evaluate.run import files
+
+GRIDDED = ("twin", "products", "published")
+ANY = (*GRIDDED, "towers")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        Sources of data of which it can be made.
+    reads : tuple of str
+        Kinds of files (see `h2cm.evaluate.run.files`).
+    caption : str
+    """
+
+    sources: tuple[str, ...]
+    reads: tuple[str, ...]
+    caption: str
+
+
+TABLES: dict[str, Table] = {
+    "networks": Table(ANY, (), "The guided networks: what each learns, from which inputs."),
+    "constants": Table(ANY, ("monthly",), "Learned global constants of each fold, with their priors and true values."),
+    "metrics_summary": Table(
+        ANY,
+        ("metrics",),
+        "Metrics of the area-weighted mean and of the spatial pattern: mean, median and range of the folds.",
+    ),
+    "recovery": Table(
+        ("twin",), ("monthly", "metrics"), "How well the truth of the synthetic Earth is found again at the test cells."
+    ),
+    "skill_per_tower": Table(
+        ("towers",),
+        ("grid", "metrics"),
+        "Skill for monthly fluxes at each tower, by models that did not see it in training.",
+    ),
+    "skill_summary": Table(
+        ("towers",), ("grid", "metrics"), "Skill for monthly fluxes, quartiles over the left-out towers."
+    ),
+}
+
+
+def table_names(config: Config) -> list[str]:
+    """The tables of a run: all that can be made of its source of data."""
+    return [name for name, row in TABLES.items() if config.source in row.sources]
+
+
+def table_inputs(name: str, config: Config) -> list[str]:
+    """The files that a table reads, relative to the folder of the run."""
+    return files(TABLES[name].reads, config)
