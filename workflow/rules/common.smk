@@ -123,6 +123,11 @@ def memory(copies):
     return resources.memory(CONFIG, copies, len(tower_files()) if CONFIG.source == "towers" else None)
 
 
+def growing(megabytes):
+    """Memory that grows with every attempt at a job (``retries`` of a profile)."""
+    return lambda wildcards, attempt: attempt * megabytes
+
+
 def training_threads():
     """Threads of a training job: all folds run side by side where there are cores enough."""
     return max(1, (workflow.cores or 4) // len(trained()))

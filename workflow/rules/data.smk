@@ -12,7 +12,7 @@ rule resolve:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
         runtime=5,
     params:
         config=sections(*type(CONFIG).model_fields),
@@ -36,7 +36,7 @@ rule store_summary:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         runtime=20,
     params:
         config=sections(),
@@ -62,7 +62,7 @@ if CONFIG.source == "towers":
             "../../envs/h2cm.yaml"
         threads: 1
         resources:
-            mem_mb=4000,
+            mem_mb=growing(4000),
             runtime=60,
         params:
             config=sections("source", "period", "towers", "constraint_names"),
@@ -86,7 +86,7 @@ if CONFIG.source in ("twin", "products"):
             "../../envs/h2cm.yaml"
         threads: 1
         resources:
-            mem_mb=4000,
+            mem_mb=growing(4000),
             runtime=10,
         params:
             config=sections("grid"),
@@ -110,7 +110,7 @@ if CONFIG.source in ("twin", "products"):
             "../../envs/h2cm.yaml"
         threads: 1
         resources:
-            mem_mb=8000,
+            mem_mb=growing(8000),
             runtime=120,
         params:
             config=sections("source", "period", "grid", "products"),
@@ -135,7 +135,7 @@ if CONFIG.source in ("twin", "products"):
             "../../envs/h2cm.yaml"
         threads: 1
         resources:
-            mem_mb=8000,
+            mem_mb=growing(8000),
             runtime=120,
         params:
             config=sections("source", "period", "grid", "products"),
@@ -161,7 +161,7 @@ if CONFIG.source == "twin":
             "../../envs/h2cm.yaml"
         threads: 1
         resources:
-            mem_mb=8000,
+            mem_mb=growing(8000),
             runtime=60,
         params:
             config=sections("seed", "period", "grid", "twin"),

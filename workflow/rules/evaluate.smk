@@ -17,7 +17,7 @@ rule evaluate:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         config=sections("source", "period", "constraints"),
@@ -42,7 +42,7 @@ rule metrics:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=10,
     params:
         config=sections(),

@@ -15,7 +15,7 @@ rule figure:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=30,
     params:
         config=sections(*DRAWN),

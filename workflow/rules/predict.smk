@@ -16,7 +16,7 @@ rule predict:
         "../../envs/h2cm.yaml"
     threads: training_threads()
     resources:
-        mem_mb=memory(4),
+        mem_mb=growing(memory(4)),
         runtime=240,
         gpu=resources.gpus(CONFIG),
     params:

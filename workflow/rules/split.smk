@@ -14,7 +14,7 @@ rule split:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=5,
     params:
         config=sections("seed", "split"),

@@ -20,7 +20,7 @@ for experiment, group in fold_groups():
             "../../envs/h2cm.yaml"
         threads: training_threads()
         resources:
-            mem_mb=memory(8),
+            mem_mb=growing(memory(8)),
             runtime=1440,
             gpu=resources.gpus(CONFIG),
         params:
