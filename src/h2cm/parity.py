@@ -190,6 +190,8 @@ def compare(case: Mapping[str, np.ndarray], backend: str = "eager") -> dict[str,
         return _compare(case, backend)
     except KeyError as error:
         raise DataError(f"reference case: expected the array {error}, not there") from None
+    except RuntimeError as error:
+        raise DataError(f"reference case: the arrays do not fit each other: {error}") from None
 
 
 def _compare(case, backend):
