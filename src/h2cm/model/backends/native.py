@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -101,13 +102,10 @@ def _library() -> Path:
 
 def _build(library: Path) -> None:
     """Compile the operator, unless another process has done so or is about to."""
-    import fcntl  # not everywhere; its absence is a reason like any other
-
-    from torch.utils import cpp_extension
+    from torch.utils import cpp_extension  # slow to import, and only needed here
 
     library.parent.mkdir(parents=True, exist_ok=True)
-    with open(library.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # given up by the system if the process dies
+    with FileLock(library.with_suffix(".lock")):  # given up by the system if the process dies
         if library.exists():
             return
         with tempfile.TemporaryDirectory(dir=library.parent) as folder:
