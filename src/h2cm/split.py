@@ -87,7 +87,7 @@ def blocks(lat: np.ndarray, lon: np.ndarray, degrees: float) -> np.ndarray:
 
 
 def _degrees(value: float, sides: str) -> str:
-    return f"{abs(value):g}{sides[value >= 0]}"
+    return f"{abs(value):g}{sides[int(value >= 0)]}"
 
 
 def groups(lat: np.ndarray, lon: np.ndarray, sites: np.ndarray, degrees: float) -> np.ndarray:

@@ -15,7 +15,9 @@ from h2cm import resources
 from h2cm.config import ConfigError, parse as parse_configuration, part
 from h2cm.dependencies import code_hash
 from h2cm.figures.registry import FIGURES, figure_inputs, figure_names
+from h2cm.harmonise import products_of
 from h2cm.store import DataError
+from h2cm.tables.registry import TABLES, table_inputs, table_names
 from h2cm.towers.oneflux import find
 
 
@@ -76,6 +78,11 @@ def sections(*names, experiment=None):
 def code(script, *chosen):
     """Hash of the code that a script runs; `chosen` modules are those that it imports by name at run time."""
     return code_hash(SCRIPTS / script, SOURCE, chosen)
+
+
+def readers(variable):
+    """The modules that read the products of a variable."""
+    return [f"h2cm.products.{product}" for product in products_of(variable)]
 
 
 def folds(experiment):
@@ -144,6 +151,7 @@ def final_outputs():
             *(f"predictions/{experiment}/fold_{fold}/daily.nc" for experiment, fold in trained()),
             *(f"comparison/{name}.nc" for name in COMPETITORS),
             *(f"figures/{name}.png" for name in figure_names(CONFIG)),
+            *(f"tables/{name}.csv" for name in table_names(CONFIG)),
         ]
     )
 

@@ -115,7 +115,7 @@ if CONFIG.source in ("twin", "products"):
         params:
             config=sections("source", "period", "grid", "products"),
             folder=lambda w: PRODUCTS,
-            code=code("harmonise.py"),
+            code=lambda w: code("harmonise.py", *readers(w.variable)),
         message:
             "Harmonising {wildcards.variable}"
         script:
@@ -140,7 +140,7 @@ if CONFIG.source in ("twin", "products"):
         params:
             config=sections("source", "period", "grid", "products"),
             folder=lambda w: PRODUCTS,
-            code=code("comparison.py"),
+            code=lambda w: code("comparison.py", *readers(w.competitor)),
         message:
             "Harmonising the competitor {wildcards.competitor}"
         script:
