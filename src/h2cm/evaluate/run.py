@@ -35,7 +35,7 @@ def files(kinds: Iterable[str], config: Config) -> list[str]:
     Parameters
     ----------
     kinds : iterable of str
-        ``grid``, ``targets`` (all constraints), ``split``, ``truth``, ``metrics``; ``losses`` and ``monthly`` (all folds
+        ``grid``, ``targets`` (all constraints), ``split``, ``truth`` (of the synthetic Earth), ``metrics``; ``losses`` and ``monthly`` (all folds
         of all experiments), ``monthly_main`` (all folds of the first experiment).
     """
     main = main_experiment(config)
@@ -44,7 +44,7 @@ def files(kinds: Iterable[str], config: Config) -> list[str]:
         "grid": ["store/grid.nc"],
         "targets": [f"store/{name}.nc" for name in config.constraints],
         "split": ["split/split.csv"],
-        "truth": ["twin/truth.nc"],
+        "truth": ["twin/truth.nc"] if config.source == "twin" else [],
         "metrics": ["evaluation/metrics.csv"],
         "losses": [f"training/{e}/fold_{k}/losses.csv" for e, k in every],
         "monthly": [f"predictions/{e}/fold_{k}/monthly.nc" for e, k in every],

@@ -61,9 +61,7 @@ FIGURES: dict[str, Figure] = {
         ("grid", "targets", "monthly_main"),
         "Mean of the target, of the prediction (median of the folds) and their difference, over the same months.",
     ),
-    "constants": Figure(
-        ANY, ("monthly",), "Learned global constants; each point is a fold. The arrow shows where training starts from."
-    ),
+    "constants": Figure(ANY, ("monthly", "truth"), "Learned global constants; each point is a fold."),
     "recovery": Figure(
         ("twin",),
         ("grid", "split", "truth", "monthly_main"),

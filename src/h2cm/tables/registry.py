@@ -31,14 +31,18 @@ class Table:
 
 TABLES: dict[str, Table] = {
     "networks": Table(ANY, (), "The guided networks: what each learns, from which inputs."),
-    "constants": Table(ANY, ("monthly",), "Learned global constants of each fold, with their priors and true values."),
+    "constants": Table(
+        ANY, ("monthly", "truth"), "Learned global constants of each fold, with their priors and true values."
+    ),
     "metrics_summary": Table(
         ANY,
         ("metrics",),
         "Metrics of the area-weighted mean and of the spatial pattern: mean, median and range of the folds.",
     ),
     "recovery": Table(
-        ("twin",), ("monthly", "metrics"), "How well the truth of the synthetic Earth is found again at the test cells."
+        ("twin",),
+        ("monthly", "metrics", "truth"),
+        "How well the truth of the synthetic Earth is found again at the test cells.",
     ),
     "skill_per_tower": Table(
         ("towers",),

@@ -1,0 +1,205 @@
+"""Every figure and table from made-up results: drawn from the files it declares and no others, complete, inside its page."""
+
+from __future__ import annotations
+
+import shutil
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from fake_results import CONSTANTS, fake_config, fake_results
+from h2cm import figures, tables
+from h2cm.config import ConfigError, from_part, part
+from h2cm.evaluate.fold import evaluate_fold
+from h2cm.evaluate.run import folds
+from h2cm.figures import geography
+from h2cm.figures.registry import FIGURES, figure_inputs, figure_names
+from h2cm.figures.style import DOUBLE, SINGLE, save
+from h2cm.grid import Grid
+from h2cm.model.networks import NETWORKS
+from h2cm.store import save_csv
+from h2cm.tables.registry import TABLES, table_inputs, table_names
+
+SECTIONS = ("source", "period", "grid", "constraints", "split", "experiments")
+"""The part of the configuration that figures and tables get to see."""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The folder and configuration of a complete run of each source."""
+    found = {}
+    for source in ("twin", "towers"):
+        config = fake_config(source)
+        folder = fake_results(tmp_path_factory.mktemp(source), config, n_cells=24)
+        rows = [evaluate_fold(folder, config, e, k) for e in config.experiments for k in folds(config, e)]
+        save_csv(pd.concat(rows), folder / "evaluation/metrics.csv")
+        found[source] = folder, from_part(part(config, *SECTIONS))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def only(tmp_path):
+    """A folder with some files of another, and no others."""
+
+    def copy(folder: Path, files: list[str]) -> Path:
+        for file in files:
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(folder / file, tmp_path / file)
+        return tmp_path
+
+    return copy
+
+
+MADE_OF = [(source, name) for name, row in FIGURES.items() for source in ("twin", "towers") if source in row.sources]
+
+
+@pytest.mark.parametrize(("source", "name"), MADE_OF)
+def test_figure_is_complete_and_inside_its_page(runs, only, source, name):
+    folder, config = runs[source]
+    figure = import_module(f"h2cm.figures.{name}").draw(only(folder, figure_inputs(name, config)), config)
+    figure.draw_without_rendering()
+    width, height = figure.get_size_inches()
+    assert width in (pytest.approx(SINGLE), pytest.approx(DOUBLE)) or width < DOUBLE
+    assert height < 240 / 25.4
+    box = figure.get_tightbbox()
+    assert box.x0 > -0.02 and box.y0 > -0.02 and box.x1 < width + 0.02 and box.y1 < height + 0.02
+    panels = [axis for axis in figure.axes if axis.get_label() != "<colorbar>"]
+    assert panels and all(axis.has_data() for axis in panels)
+    assert all(not (a.bbox.width < 5 or a.bbox.height < 5) for a in panels)
+
+
+def test_files_of_a_figure_are_the_same_each_time(runs, tmp_path):
+    folder, config = runs["twin"]
+    for name in ("one", "two"):
+        figure = import_module("h2cm.figures.constants").draw(folder, config)
+        save(figure, tmp_path / f"{name}.png", tmp_path / f"{name}.pdf")
+    for suffix in ("png", "pdf"):
+        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    "name", ["series", "metrics_carbon", "constants", "recovery", "tower_series", "skill_by_land_cover"]
+)
+def test_figure_of_a_single_fold(runs, name):
+    folder, config = runs["towers" if "twin" not in FIGURES[name].sources else "twin"]
+    alone = config.experiments["cv"].model_copy(update={"folds": (1,)})
+    config = config.model_copy(update={"experiments": {"cv": alone}})
+    import_module(f"h2cm.figures.{name}").draw(folder, config).draw_without_rendering()
+
+
+def test_metrics_show_mean_and_range_of_the_folds(runs):
+    folder, config = runs["twin"]
+    figure = import_module("h2cm.figures.metrics_carbon").draw(folder, config)
+    metrics = pd.read_csv(folder / "evaluation/metrics.csv")
+    row = "experiment == 'cv' and cells == 'test' and scope == 'area_weighted_mean' and reference == 'gpp'"
+    values = metrics.query(f"{row} and timescale == 'monthly' and metric == 'rmse'")["value"]
+    bar = figure.axes[0].patches[0]
+    assert bar.get_y() == pytest.approx(values.min()) and bar.get_y() + bar.get_height() == pytest.approx(values.max())
+    line = figure.axes[0].collections[0].get_segments()[0]
+    assert line[:, 1] == pytest.approx([values.mean()] * 2)
+
+
+@pytest.mark.parametrize("registry", [(figures, FIGURES, "draw"), (tables, TABLES, "make")])
+def test_every_module_that_makes_something_has_a_row(registry):
+    package, rows, function = registry
+    modules = {file.stem for file in Path(package.__file__).parent.glob("*.py")} - {"__init__"}
+    made = {name for name in modules if hasattr(import_module(f"{package.__name__}.{name}"), function)}
+    assert made == set(rows)
+
+
+def test_figures_of_a_run_are_chosen_and_checked():
+    config = fake_config("towers")
+    assert "tower_series" in figure_names(config) and "maps" not in figure_names(config)
+    chosen = config.model_copy(update={"figures": ("constants",)})
+    assert figure_names(chosen) == ["constants"]
+    with pytest.raises(ConfigError, match="figures: 'nothing' is none of split_map, "):
+        figure_names(config.model_copy(update={"figures": ("nothing",)}))
+    with pytest.raises(ConfigError, match="figures: 'maps' is made of twin or products or published, not of towers"):
+        figure_names(config.model_copy(update={"figures": ("maps",)}))
+
+
+@pytest.mark.parametrize(
+    ("source", "name"), [(s, n) for n, row in TABLES.items() for s in ("twin", "towers") if s in row.sources]
+)
+def test_table_from_the_files_it_declares(runs, only, source, name):
+    folder, config = runs[source]
+    assert name in table_names(config)
+    table = import_module(f"h2cm.tables.{name}").make(only(folder, table_inputs(name, config)), config)
+    assert len(table) and table.columns.is_unique
+
+
+def test_skill_of_a_tower_is_that_of_the_fold_that_left_it_out(runs):
+    folder, config = runs["towers"]
+    table = import_module("h2cm.tables.skill_per_tower").make(folder, config)
+    table = table[table["experiment"] == "cv"].set_index("site")
+    split = pd.read_csv(folder / "split/split.csv").set_index("site")
+    metrics = pd.read_csv(folder / "evaluation/metrics.csv")
+    metrics = metrics.query("experiment == 'cv' and reference == 'nee' and timescale == 'monthly' and metric == 'nse'")
+    assert set(table.index) == set(split.index)
+    for site, row in table.iterrows():
+        roles = split.loc[site, [f"fold_{k}" for k in range(3)]].to_numpy()
+        left_out = [k for k in range(3) if roles[k] != "train"]
+        values = metrics[(metrics["scope"] == site) & metrics["fold"].isin(left_out)]["value"]
+        assert row["folds"] == " ".join(map(str, left_out))
+        assert row["cells"] == ("test" if len(left_out) == 3 else "validation")
+        assert row["nee_nse"] == pytest.approx(values.median())
+    summary = import_module("h2cm.tables.skill_summary").make(folder, config).set_index(["experiment", "cells", "flux"])
+    everywhere = summary.loc["cv", "validation and test", "nee"]
+    assert everywhere["towers"] == 24
+    assert everywhere["nse_median"] == pytest.approx(table["nee_nse"].median())
+
+
+def test_constants_and_recovery_tables_hold_the_truth(runs):
+    folder, config = runs["twin"]
+    constants = import_module("h2cm.tables.constants").make(folder, config)
+    assert len(constants) == 2 * 3 * 4
+    beta = constants[constants["constant"] == "beta_co2"]
+    assert (beta["truth"] == 1e4 * CONSTANTS["beta_co2"]).all()
+    assert beta.loc[beta["experiment"] == "prior", "prior_mean"].tolist() == [15] * 3
+    recovery = (
+        import_module("h2cm.tables.recovery").make(folder, config).set_index(["experiment", "variable", "quantity"])
+    )
+    assert recovery.loc[("cv", "q10", "value"), "truth"] == CONSTANTS["q10"]
+    assert recovery.loc[("cv", "gpp", "r of the mean in space"), "observed"]
+    assert not recovery.loc[("cv", "transpiration", "r of the mean in space"), "observed"]
+
+
+def test_networks_table_is_that_of_the_model(tmp_path):
+    table = import_module("h2cm.tables.networks").make(tmp_path, fake_config())
+    assert table["network"].tolist() == list(NETWORKS)
+    assert table["inputs"].str.split(", ").map(tuple).tolist() == [row.inputs for row in NETWORKS.values()]
+
+
+def test_equal_earth_keeps_areas():
+    grid = Grid(5.0)
+    x, y = geography.equal_earth(*np.meshgrid(grid.lon_edges, grid.lat_edges))
+    # shoelace formula of each projected cell, its edges taken as straight
+    corners = [
+        (slice(None, -1), slice(None, -1)),
+        (slice(None, -1), slice(1, None)),
+        (slice(1, None), slice(1, None)),
+        (slice(1, None), slice(None, -1)),
+    ]
+    area = sum(x[a] * y[b] - x[b] * y[a] for a, b in zip(corners, corners[1:] + corners[:1], strict=True)) / 2
+    true = grid.cell_area()[:, None] / 6_371_000.0**2
+    np.testing.assert_allclose(area[1:-1], np.broadcast_to(true, area.shape)[1:-1], rtol=0.01)
+    assert area.sum() == pytest.approx(4 * np.pi, rel=0.002)
+    half_width, half_height = x.max(), y.max()
+    assert half_width / half_height == pytest.approx(2.05458, rel=1e-4)  # aspect of the published projection
+
+
+def test_coastlines_of_a_region_and_of_the_globe():
+    iceland = np.concatenate(geography.coastlines((-26.0, 62.0, -12.0, 68.0)))
+    assert iceland[:, 0].min() == pytest.approx(-24.5, abs=0.3) and iceland[:, 1].min() == pytest.approx(63.4, abs=0.2)
+    assert len(geography.coastlines((-180.0, -60.0, 180.0, 85.0))) > 20
