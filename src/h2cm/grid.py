@@ -7,6 +7,7 @@ without a remainder and grids of one resolution share their cells, whatever thei
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import xarray as xr
@@ -94,6 +95,19 @@ def land_fraction(grid: Grid) -> xr.DataArray:
     The GLOBE land mask of 1 km (package global-land-mask) is sampled at points of equal area: evenly in longitude
     and in the sine of latitude.
     """
+    fraction = _sample_land(grid).copy()
+    return xr.DataArray(
+        fraction,
+        {"lat": grid.lat, "lon": grid.lon},
+        ("lat", "lon"),
+        "land_fraction",
+        {"units": "1", "long_name": "share of land", "standard_name": "land_area_fraction"},
+    )
+
+
+@lru_cache(maxsize=8)
+def _sample_land(grid: Grid) -> np.ndarray:
+    """Share of land (lat, lon); kept, since several parts of a run ask for the same grid."""
     from global_land_mask import globe  # reads a mask of 1 GB: only when it is needed
 
     n = int(np.clip(np.ceil(SAMPLES_PER_DEGREE * grid.resolution), 1, MAX_SAMPLES))
@@ -105,13 +119,7 @@ def land_fraction(grid: Grid) -> xr.DataArray:
         lat = np.degrees(np.arcsin(sines[row] + within * (sines[row + 1] - sines[row])))
         land = globe.is_land(*np.meshgrid(lat, lon, indexing="ij"))
         fraction[row] = land.reshape(n, grid.lon.size, n).mean((0, 2))
-    return xr.DataArray(
-        fraction,
-        {"lat": grid.lat, "lon": grid.lon},
-        ("lat", "lon"),
-        "land_fraction",
-        {"units": "1", "long_name": "share of land", "standard_name": "land_area_fraction"},
-    )
+    return fraction
 
 
 def land_cells(config: Config) -> xr.Dataset:

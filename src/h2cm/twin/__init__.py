@@ -152,7 +152,7 @@ def _means(series: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 def _composites(days: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, np.ndarray]:
     """First days of the eight-day composites, which begin anew every 1 January, and their positions in `days`."""
-    first = days - pd.to_timedelta((days.dayofyear - 1) % 8, unit="D")
+    first = days - pd.to_timedelta((days.day_of_year - 1) % 8, unit="D")
     starts = np.unique(first.values, return_index=True)
     return pd.DatetimeIndex(starts[0]), starts[1]
 

@@ -37,7 +37,7 @@ class Atlas:
         # west and east half differ in each of the two rows; both are equally large, so the mean is kept
         shape = (self.grid.lat.size, 2, self.grid.lon.size, 1)
         half = np.clip(CONTRAST * rng.normal(size=shape), -2.5 * CONTRAST, 2.5 * CONTRAST)
-        self.contrast = np.concatenate([half, -half], axis=3).reshape(2 * self.grid.lat.size, 2 * self.grid.lon.size)
+        self.contrast = np.concatenate([half, -half], axis=3).reshape(2 * self.grid.lat.size, -1).astype(np.float32)
 
     def same(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Map, latitudes and longitudes on the target grid of `values` (cell, time)."""
@@ -45,13 +45,20 @@ class Atlas:
         field[:, self.rows, self.columns] = values.T
         return field, self.grid.lat, self.grid.lon
 
-    def fine(self, values: np.ndarray, absolute: float | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The same on the grid twice as fine; the contrast is relative, or times `absolute`."""
+    def fine(
+        self, values: np.ndarray, spread: np.ndarray | float | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The same on the grid twice as fine; its halves differ by the contrast times `spread`, or the value itself."""
         fine = Grid(self.resolution / 2)
-        field = self.same(values)[0].repeat(2, axis=1).repeat(2, axis=2)
-        contrast = self.contrast.astype(np.float32)
-        field = field * (1 + contrast) if absolute is None else field + np.float32(absolute) * contrast
-        return field, fine.lat, fine.lon
+        field = self._halve(values)
+        if spread is None:
+            spread = field
+        elif np.ndim(spread) > 0:
+            spread = self._halve(spread)
+        return field + self.contrast * np.float32(spread), fine.lat, fine.lon
+
+    def _halve(self, values: np.ndarray) -> np.ndarray:
+        return self.same(values)[0].repeat(2, axis=1).repeat(2, axis=2)
 
     def shifted(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The same on points at the corners of the target cells, poles included: means of the land cells around."""

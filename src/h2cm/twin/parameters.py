@@ -67,7 +67,7 @@ class Coefficients:
     leaf_warmth: float = 5.0
     leaf_water: float = 0.25
     leaf_rate: float = 0.06
-    respiration: float = 0.86
+    respiration: float = 0.85
     pulse: float = 1.5
 
 

@@ -100,7 +100,7 @@ class Bureau:
             days, part = h.days[at], {name: values[:, at] for name, values in h.forcing.items()}
             gpcp.write(maps(days, precipitation=atlas.same(part["precipitation"])), self.folder / "gpcp", layout=GPCP)
             self.put("ceres", maps(days, net_radiation=atlas.same(part["net_radiation"])))
-            self.put("crujra", maps(days, air_temperature=atlas.fine(part["air_temperature"], absolute=10.0)))
+            self.put("crujra", maps(days, air_temperature=atlas.fine(part["air_temperature"], spread=10.0)))
             self.put(
                 "era5",
                 maps(
@@ -143,12 +143,13 @@ class Bureau:
         """Eight-day fAPAR, none in the polar night."""
         h = self.h
         middle = h.composites + pd.Timedelta(days=4)
-        dark = insolation(h.cells.lat.values, middle.dayofyear.values).T < NIGHT
-        fapar = np.clip(self.noisy(h.fapar), 0, 1 / (1 + 3 * 0.06))
+        dark = insolation(h.cells.lat.values, middle.day_of_year.values).T < NIGHT
+        fapar = np.clip(self.noisy(h.fapar), 0, 1)
         for year in np.unique(h.composites.year):
             at = np.flatnonzero(h.composites.year == year)
             values = np.where(dark, np.nan, fapar)[:, at]
-            self.put("modis_fapar", maps(h.composites[at], fapar=self.atlas.fine(values)))
+            fine = self.atlas.fine(values, spread=values * (1 - values))  # stays within 0 and 1
+            self.put("modis_fapar", maps(h.composites[at], fapar=fine))
 
     def inversions(self) -> None:
         """Net fluxes with fire; an ensemble whose members err each in its own way, and a long record; fire alone."""

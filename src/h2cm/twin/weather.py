@@ -78,7 +78,7 @@ class Weather:
             return of.at(place.lat, place.lon, rng)
 
         year = normals(place, np.arange(1, 367))
-        day = self.times.dayofyear.values - 1
+        day = self.times.day_of_year.values - 1
         normal, usual_rain, sun = year.temperature[day], year.precipitation[day], year.insolation[day]
         sine = np.abs(np.sin(np.radians(place.lat)))
         tropics = np.exp(-((place.lat / 18) ** 2))
