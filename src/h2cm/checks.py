@@ -1,6 +1,6 @@
 """What a configuration names must exist: constraints, outputs of the model, figures, the grid.
 
-Apart from `h2cm.config` since the names are those of the model, which takes a second to import.
+Apart from `h2cm.config`, which everything depends on and which itself depends on nothing.
 """
 
 from __future__ import annotations
@@ -8,9 +8,8 @@ from __future__ import annotations
 from h2cm.config import Config, ConfigError
 from h2cm.figures.registry import figure_names
 from h2cm.grid import Grid
-from h2cm.model.h2cm import OUTPUTS
+from h2cm.outputs import OUTPUT_ATTRS, RATIOS
 from h2cm.store import VARIABLES
-from h2cm.train.loss import RATIOS
 
 
 def check(config: Config, name: str = "configuration") -> None:
@@ -30,11 +29,11 @@ def check(config: Config, name: str = "configuration") -> None:
     targets = [row.name for row in VARIABLES.values() if row.role == "constraint"]
     for key, constraint in config.constraints.items():
         one_of(f"constraints.{key}", key, targets)
-        comparable = RATIOS if constraint.compare == "mean_ratio" else OUTPUTS
+        comparable = RATIOS if constraint.compare == "mean_ratio" else OUTPUT_ATTRS
         one_of(f"constraints.{key}.prediction", constraint.prediction, comparable)
     for key in ("daily", "monthly"):
         for output in getattr(config.prediction, key):
-            one_of(f"prediction.{key}", output, OUTPUTS)
+            one_of(f"prediction.{key}", output, OUTPUT_ATTRS)
     for attempt in (lambda: figure_names(config), lambda: Grid(config.grid.resolution, config.grid.bounds)):
         try:
             attempt()

@@ -14,16 +14,18 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def job(snakemake) -> Iterator[Config]:
+def job(snakemake, progress: bool = False) -> Iterator[Config]:
     """Run a job of the workflow.
 
-    Messages go to the rule's log file and to the terminal. An error ends the job with exit status 1: one about data or
+    Messages go to the rule's log file, warnings to the terminal too. An error ends the job with exit status 1: one about data or
     configuration is one plain message, any other is logged with its traceback.
 
     Parameters
     ----------
     snakemake
         The object of this name that Snakemake gives to a script.
+    progress : bool
+        Show all messages on the terminal: for jobs that take long.
 
     Yields
     ------
@@ -32,10 +34,12 @@ def job(snakemake) -> Iterator[Config]:
     """
     name = " ".join([snakemake.rule, *map(str, snakemake.wildcards)])
     formatter = logging.Formatter(f"{name}: %(message)s")
-    handlers = [logging.FileHandler(snakemake.log[0], mode="w"), logging.StreamHandler(sys.stderr)]
-    for handler in handlers:
+    file, terminal = logging.FileHandler(snakemake.log[0], mode="w"), logging.StreamHandler(sys.stderr)
+    terminal.setLevel(logging.INFO if progress else logging.WARNING)
+    for handler in (file, terminal):
         handler.setFormatter(formatter)
-    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[file, terminal], force=True)
+    logging.getLogger("h2cm").setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
         yield from_part(snakemake.params.config)

@@ -61,3 +61,6 @@ CONSTANT_ATTRS: dict[str, dict[str, str]] = {
     "q10": _attrs("1", "temperature sensitivity of heterotrophic respiration"),
     "beta_co2": _attrs("ppm-1", "CO2 fertilisation"),
 }
+
+RATIOS = {"cue": ("npp", "gpp")}
+"""Quantities that are compared as a ratio of two means: numerator and denominator."""

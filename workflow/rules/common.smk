@@ -12,6 +12,7 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SOURCE))
 
 from h2cm import resources
+from h2cm.checks import check
 from h2cm.config import ConfigError, parse as parse_configuration, part
 from h2cm.dependencies import code_hash
 from h2cm.figures.registry import FIGURES, figure_inputs, figure_names
@@ -26,10 +27,7 @@ def checked_configuration():
     given = ", ".join(str(file) for file in workflow.configfiles) or "configuration"
     try:
         checked = parse_configuration(config, given)
-        if workflow.is_main_process:
-            from h2cm.checks import check
-
-            check(checked, given)
+        check(checked, given)
     except ConfigError as error:
         raise WorkflowError(f"The configuration cannot be used.\n{error}") from None
     return checked

@@ -7,7 +7,7 @@ from h2cm.provenance import record
 from h2cm.store import open_store
 from h2cm.train import train
 
-with job(snakemake) as config:
+with job(snakemake, progress=True) as config:
     train(
         open_store(snakemake.input.store),
         pd.read_csv(snakemake.input.split),

@@ -5,5 +5,5 @@ from pathlib import Path
 from h2cm.job import job
 from h2cm.twin import generate
 
-with job(snakemake) as config:
+with job(snakemake, progress=True) as config:
     generate(config, Path(snakemake.output.truth).parent)

@@ -15,9 +15,7 @@ import torch
 from torch import Tensor
 
 from h2cm.config import Constraint, Prior
-
-RATIOS = {"cue": ("npp", "gpp")}
-"""Quantities that are compared as a ratio of two means: numerator and denominator."""
+from h2cm.outputs import RATIOS
 
 SMALLEST_GPP = 0.1
 """gC m-2 day-1; below this mean GPP a cell's CUE means nothing and is taken as 0.5."""
