@@ -46,6 +46,70 @@ class State(NamedTuple):
     c: Tensor
 
 
+def network_states(state: State, soil_moisture_capacity: Tensor) -> dict[str, Tensor]:
+    """The states as the networks see them, by the name of the input."""
+    return {
+        "soil_moisture": state.soil_moisture / soil_moisture_capacity,
+        "swe": state.swe / STATE_SCALES["swe"],
+        "groundwater": state.groundwater / STATE_SCALES["groundwater"],
+        "fapar": state.fapar,
+        "npp": state.npp,
+    }
+
+
+def process_step(
+    forcing: Tensor,
+    state: State,
+    parameters: dict[str, Tensor],
+    static_parameters: dict[str, Tensor],
+    constants: dict[str, Tensor],
+) -> tuple[Water, Carbon]:
+    """The process equations of one day, given what the networks learned of it.
+
+    Parameters
+    ----------
+    forcing : Tensor, shape (..., 5)
+        In physical units, in the order of `FORCING`.
+    state : State
+        At the end of the day before; its storages have shape (...).
+    parameters, static_parameters : dict of Tensor, shape (...)
+    constants : dict of Tensor
+        Of a shape that goes with (...).
+    """
+    net_radiation, precipitation, air_temperature, _, co2 = forcing.unbind(-1)
+    celsius = air_temperature - FREEZING_POINT
+    p = parameters
+    water = water_step(
+        net_radiation,
+        precipitation,
+        celsius,
+        state.swe,
+        state.soil_moisture,
+        state.groundwater,
+        p["fapar"],
+        static_parameters["soil_moisture_capacity"],
+        static_parameters["alpha_interception"],
+        p["alpha_snow_melt"],
+        p["alpha_soil_evaporation"],
+        p["alpha_transpiration"],
+        p["alpha_soil_recharge"],
+        p["alpha_groundwater_recharge"],
+        constants["beta_snow"],
+        constants["beta_baseflow"],
+    )
+    carbon = carbon_step(
+        water.transpiration,
+        celsius,
+        co2,
+        p["alpha_wue"],
+        p["cue"],
+        p["basal_respiration"],
+        constants["beta_co2"],
+        constants["q10"],
+    )
+    return water, carbon
+
+
 class H2CM(nn.Module):
     """The hybrid hydrological-carbon cycle model (Baghirov et al., GMD, in review).
 
@@ -69,7 +133,10 @@ class H2CM(nn.Module):
         self.backend = backend
         self.networks = nn.ModuleDict({name: build_network(row, n_static) for name, row in NETWORKS.items()})
         self.raw = nn.ParameterDict(
-            {name: nn.Parameter(torch.tensor(value, dtype=torch.get_default_dtype())) for name, value in CONSTANTS.items()}
+            {
+                name: nn.Parameter(torch.tensor(value, dtype=torch.get_default_dtype()))
+                for name, value in CONSTANTS.items()
+            }
         )
         self.register_buffer("forcing_mean", torch.zeros(len(FORCING)))
         self.register_buffer("forcing_std", torch.ones(len(FORCING)))
@@ -153,13 +220,7 @@ class H2CM(nn.Module):
             At the end of the day.
         """
         seen = dict(zip(FORCING, normalised.unbind(1), strict=True))
-        seen |= {
-            "soil_moisture": state.soil_moisture / static_parameters["soil_moisture_capacity"],
-            "swe": state.swe / STATE_SCALES["swe"],
-            "groundwater": state.groundwater / STATE_SCALES["groundwater"],
-            "fapar": state.fapar,
-            "npp": state.npp,
-        }
+        seen |= network_states(state, static_parameters["soil_moisture_capacity"])
         parameters, h, c = {}, [], []
         for name, row in NETWORKS.items():
             if name == "static_parameters":
@@ -174,42 +235,12 @@ class H2CM(nn.Module):
                 learned = self.networks[name](inputs)
             parameters |= learned
 
-        net_radiation, precipitation, air_temperature, _, co2 = forcing.unbind(1)
-        celsius = air_temperature - FREEZING_POINT
-        p = parameters
-        water = water_step(
-            net_radiation,
-            precipitation,
-            celsius,
-            state.swe,
-            state.soil_moisture,
-            state.groundwater,
-            p["fapar"],
-            static_parameters["soil_moisture_capacity"],
-            static_parameters["alpha_interception"],
-            p["alpha_snow_melt"],
-            p["alpha_soil_evaporation"],
-            p["alpha_transpiration"],
-            p["alpha_soil_recharge"],
-            p["alpha_groundwater_recharge"],
-            constants["beta_snow"],
-            constants["beta_baseflow"],
-        )
-        carbon = carbon_step(
-            water.transpiration,
-            celsius,
-            co2,
-            p["alpha_wue"],
-            p["cue"],
-            p["basal_respiration"],
-            constants["beta_co2"],
-            constants["q10"],
-        )
+        water, carbon = process_step(forcing, state, parameters, static_parameters, constants)
         state = State(
             water.swe,
             water.soil_moisture,
             water.groundwater,
-            p["fapar"],
+            parameters["fapar"],
             carbon.npp,
             torch.stack(h),
             torch.stack(c),
