@@ -7,7 +7,7 @@ editing these runs nothing again.
 - Imports are followed wherever they stand, in functions too.
 - A package's ``__init__`` counts where a name is taken from it, not where only a module of the package is imported.
 - ``import_module(f"h2cm.some.package.{name}")`` counts all modules of that package, unless the rule says which one.
-- A file that stands beside a module and is named by a string in it (a C++ source) belongs to the module.
+- A file or a folder of files (C++ sources) that stands beside a module and is named by a string in it belongs to it.
 - `EXEMPT` modules do not count.
 """
 
@@ -17,6 +17,7 @@ import ast
 import hashlib
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def code_hash(script: Path, root: Path, chosen: Iterable[str] = ()) -> str:
     """
     digest = hashlib.sha256()
     for file in dependencies(script, root, chosen):
-        digest.update(file.name.encode() + b"\0" + _content(file, file.stat().st_mtime_ns).encode() + b"\0")
+        digest.update(f"{file.name}\0{_content(file, file.stat().st_mtime_ns)}\0".encode())
     return digest.hexdigest()[:16]
 
 
@@ -67,17 +68,63 @@ def dependencies(script: Path, root: Path, chosen: Iterable[str] = ()) -> list[P
     for name in chosen:
         if _module_file(name, root) is None:
             raise FileNotFoundError(f"{name}: expected a module below {root}, found none")
-    found, queue = {}, [script, *(_module_file(name, root) for name in chosen)]
+    narrowed = {name.rpartition(".")[0] for name in chosen}
+    found, below = set(), set()
+    queue = [script, *(_module_file(name, root) for name in chosen)]
     while queue:
         file = queue.pop()
         if file in found:
             continue
-        tree = ast.parse(file.read_text(), str(file))
-        found[file] = sorted(_files_beside(tree, file))
-        names = _imported(tree, _module_name(file, root), root, chosen)
+        found.add(file)
+        uses = _uses(file, root, file.stat().st_mtime_ns)
+        below |= uses.files
+        names = set(uses.modules)
+        for package in uses.any_of - narrowed:
+            folder = root.joinpath(*package.split("."))
+            names |= {f"{package}.{path.stem}" for path in folder.glob("*.py") if path.stem != "__init__"}
         queue += [_module_file(name, root) for name in names if name not in EXEMPT]
-    below = {path for files in found.values() for path in files}
-    return [script, *sorted((set(found) | below) - {script})]
+    return [script, *sorted((found | below) - {script})]
+
+
+@dataclass(frozen=True)
+class _Uses:
+    """What a module uses of the package: `modules` by name, `any_of` the modules of some packages, `files` beside it."""
+
+    modules: frozenset[str]
+    any_of: frozenset[str]
+    files: frozenset[Path]
+
+
+@cache
+def _uses(file: Path, root: Path, modified: int) -> _Uses:
+    """What a file uses; `modified` tells versions of it apart."""
+    modules, any_of, texts = set(), set(), set()
+    for node in ast.walk(ast.parse(file.read_text(), str(file))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = _base(node, file, root)
+            for alias in node.names:
+                # a module of the package, or a name that the module `base` defines
+                modules.add(f"{base}.{alias.name}" if _module_file(f"{base}.{alias.name}", root) else base)
+        elif isinstance(node, ast.Call) and _is_import_module(node.func) and node.args:
+            name = _leading_text(node.args[0])
+            (any_of if name.endswith(".") else modules).add(name.rstrip("."))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.add(node.value)
+    ours = {name for name in modules if name.split(".")[0] == PACKAGE and _module_file(name, root)}
+    beside = {file.with_name(text) for text in texts if re.fullmatch(r"\w[\w.-]*", text)}
+    inside = {path for folder in beside if folder.is_dir() for path in folder.iterdir()}
+    files = {path for path in beside | inside if path.is_file() and path.suffix not in (".py", ".pyc")}
+    return _Uses(frozenset(ours), frozenset(name for name in any_of if name.split(".")[0] == PACKAGE), frozenset(files))
+
+
+def _base(node: ast.ImportFrom, file: Path, root: Path) -> str:
+    """The absolute name of the module that a ``from`` import names."""
+    if not node.level or root not in file.parents:
+        return node.module or ""
+    parents = file.relative_to(root).parts[: -node.level]
+    return ".".join([*parents, *([node.module] if node.module else [])])
 
 
 def _module_file(name: str, root: Path) -> Path | None:
@@ -88,66 +135,29 @@ def _module_file(name: str, root: Path) -> Path | None:
     return None
 
 
-def _module_name(file: Path, root: Path) -> str | None:
-    if root not in file.parents:
-        return None
-    parts = file.relative_to(root).with_suffix("").parts
-    return ".".join(parts)
-
-
-def _imported(tree: ast.Module, importer: str | None, root: Path, chosen: tuple[str, ...]) -> set[str]:
-    """Names of the modules of the package that a module uses."""
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level and importer:
-                base = ".".join([*importer.split(".")[: -node.level], *([node.module] if node.module else [])])
-            for alias in node.names:
-                # a module of the package, or a name that the module `base` defines
-                names.add(f"{base}.{alias.name}" if _module_file(f"{base}.{alias.name}", root) else base)
-        elif isinstance(node, ast.Call) and _is_import_module(node.func) and node.args:
-            names |= _imported_at_run_time(node.args[0], root, chosen)
-    ours = {name for name in names if name.split(".")[0] == PACKAGE}
-    return {name for name in ours if _module_file(name, root)}
-
-
 def _is_import_module(function: ast.expr) -> bool:
     return getattr(function, "attr", getattr(function, "id", None)) == "import_module"
 
 
-def _imported_at_run_time(argument: ast.expr, root: Path, chosen: tuple[str, ...]) -> set[str]:
-    if isinstance(argument, ast.Constant):
-        return {str(argument.value)}
-    first = argument.values[0] if isinstance(argument, ast.JoinedStr) else None
-    if not (isinstance(first, ast.Constant) and str(first.value).endswith(".")):
-        return set()
-    package = str(first.value)[:-1]
-    if any(name.rpartition(".")[0] == package for name in chosen):
-        return set()
-    folder = root.joinpath(*package.split("."))
-    return {f"{package}.{file.stem}" for file in folder.glob("*.py") if file.stem != "__init__"}
-
-
-def _files_beside(tree: ast.Module, file: Path) -> set[Path]:
-    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    names = {text for text in texts if re.fullmatch(r"[\w.-]+\.\w+", text) and not text.endswith(".py")}
-    return {file.with_name(name) for name in names if file.with_name(name).is_file()}
+def _leading_text(argument: ast.expr) -> str:
+    """The text that a string, or an f-string, begins with; empty if there is none."""
+    first = argument.values[0] if isinstance(argument, ast.JoinedStr) and argument.values else argument
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
 
 
 @cache
 def _content(file: Path, modified: int) -> str:
-    """What counts of a file; `modified` tells versions of it apart."""
+    """Hash of what counts of a file; `modified` tells versions of it apart."""
     text = file.read_text()
-    if file.suffix != ".py":
-        return re.sub(r"\s+", " ", _COMMENTS.sub(lambda match: match[1] or " ", text)).strip()
-    tree = ast.parse(text, str(file))
-    for node in ast.walk(tree):
-        if isinstance(getattr(node, "body", None), list):
-            node.body = [n for n in node.body if not _is_text(n)] or [ast.Pass()]
-    return ast.dump(tree)
+    if file.suffix == ".py":
+        tree = ast.parse(text, str(file))
+        for node in ast.walk(tree):
+            if isinstance(getattr(node, "body", None), list):
+                node.body = [n for n in node.body if not _is_text(n)] or [ast.Pass()]
+        text = ast.dump(tree)
+    else:
+        text = " ".join(_COMMENTS.sub(lambda match: match[1] or " ", text).split())
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _is_text(node: ast.stmt) -> bool:
