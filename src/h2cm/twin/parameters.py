@@ -97,7 +97,8 @@ class Ecology:
     ----------
     static : mapping
         The static attributes (`h2cm.twin.attributes`), each (cell,).
-    coefficients : Coefficients
+    coefficients : Coefficients, optional
+        Those of the truth if not given.
 
     Attributes
     ----------
@@ -106,7 +107,7 @@ class Ecology:
     """
 
     def __init__(self, static: Mapping[str, np.ndarray], coefficients: Coefficients = Coefficients()):
-        self.c = coefficients
+        self.c = coefficients or Coefficients()
         trees, herbs = static["forest"], static["grassland"] + static["cultivated_land"]
         barren = (
             static["bare_land"]

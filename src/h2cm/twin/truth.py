@@ -54,6 +54,9 @@ OUTPUTS: dict[str, tuple[str, str]] = {
 }
 """Unit and long name of every daily output; carbon fluxes are grams of carbon."""
 
+PARAMETERS = tuple(OUTPUTS)[:9]
+"""The daily parameters; in the trained model, networks learn them."""
+
 STORAGES = ("swe", "soil_moisture", "groundwater")
 CARRIED = (*STORAGES, "fapar", "npp")
 """What the equations hand from one day to the next."""
@@ -154,10 +157,6 @@ def water_and_carbon(weather: Mapping, before: Mapping, p: Mapping, soil: Mappin
         "nep": gpp - ter,
         "nee": ter - gpp,
     }
-
-
-PARAMETERS = tuple(OUTPUTS)[:9]
-"""The daily parameters; in the trained model, networks learn them."""
 
 
 def prescribed(series: Mapping[str, np.ndarray]) -> Parameters:
