@@ -1,7 +1,7 @@
 """CAMS greenhouse-gas reanalysis (EGG4): CO2 near the ground.
 
 Layout: netCDF of the Atmosphere Data Store, ``co2(valid_time, pressure_level, latitude, longitude)``, a mass mixing
-ratio in kg kg**-1, latitudes from north to south, longitudes from 0, points at the multiples of 0.75°, three-hourly
+ratio in kg kg**-1, latitudes from north to south, longitudes from 0, points at the multiples of 0.75°, three-hourly, one file a month
 (https://confluence.ecmwf.int/display/CKB/CAMS%3A+Reanalysis+data+documentation). Unconfirmed: the name of the vertical
 axis; of several levels the lowest, with the highest pressure, is taken.
 
@@ -26,8 +26,8 @@ LAYOUT = Layout(
     pattern="*.nc",
     fields=(Field("mixing_ratio", "1", ("co2",), "kg kg**-1", 300e-6 / MOLES, 700e-6 / MOLES),),
     step="any",
-    split="year",
-    file_name=lambda first, last: f"cams_co2_{first:%Y}.nc",
+    split="month",
+    file_name=lambda first, last: f"cams_co2_{first:%Y%m}.nc",
     dims=("valid_time", "latitude", "longitude"),
     time_units="seconds since 1970-01-01",
     descending=True,

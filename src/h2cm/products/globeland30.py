@@ -84,7 +84,10 @@ def as_classes(data: xr.Dataset, codes: dict[str, int], outside: int, rest: int 
     pixels = order[np.minimum(which, order.size - 1)]
     pixels[~(known & (total[..., 0] > 0))] = outside
     rows, columns = known.shape
-    values = pixels.reshape(rows, columns, PIXELS, PIXELS).swapaxes(1, 2).reshape(rows * PIXELS, columns * PIXELS)
+    # column by column: a class then takes the southern and the northern part of a cell alike, whose areas differ
+    values = (
+        pixels.reshape(rows, columns, PIXELS, PIXELS).transpose(0, 3, 1, 2).reshape(rows * PIXELS, columns * PIXELS)
+    )
     return xr.DataArray(values, {a: _finer(data[a].values) for a in ("lat", "lon")}, ("lat", "lon"))
 
 

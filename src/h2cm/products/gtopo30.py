@@ -23,7 +23,7 @@ from h2cm.store import DataError
 MISSING = -9999
 PIXELS = 4  # in each direction of a cell, when mean and spread are written as elevations
 FEATURES = ("elevation_mean", "elevation_std")
-PATTERN = "*.DEM"
+PATTERN = "*.[dD][eE][mM]"
 
 
 def read(files: Sequence[Path]) -> xr.Dataset:

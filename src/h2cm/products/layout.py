@@ -333,14 +333,20 @@ def read(
 
 
 def settle_step(data: xr.Dataset, step: str) -> tuple[xr.Dataset, str]:
-    """The length of the time step where a layout leaves it open: ``month`` or a number of hours."""
+    """The length of the time step where a layout leaves it open: ``month``, ``day`` or a number of hours.
+
+    Stamps anywhere in a step are moved to its start, a multiple of the step since midnight.
+    """
     if step != "any":
         return data, step
     times = data["time"].values
     hours = float(np.median(np.diff(times)) / np.timedelta64(1, "h")) if times.size > 1 else 24.0
     if hours > 27 * 24:
         return data.assign_coords(time=times.astype("datetime64[M]").astype("datetime64[ns]")), "month"
-    return data, f"{hours:g} hours"
+    if hours >= 24:
+        return data.assign_coords(time=times.astype("datetime64[D]").astype("datetime64[ns]")), "day"
+    since_midnight = (times - times.astype("datetime64[D]")) % np.timedelta64(round(hours * 3600), "s")
+    return data.assign_coords(time=times - since_midnight), f"{hours:g} hours"
 
 
 def closing(data: xr.Dataset, opened: Sequence[xr.Dataset]) -> xr.Dataset:

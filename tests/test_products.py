@@ -1,0 +1,422 @@
+"""The products' readers and writers: every layout there and back, bad files, real files."""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+
+import netCDF4
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import product_files as make
+from h2cm import catalogue, products, regrid, units
+from h2cm.grid import Grid
+from h2cm.harmonise.statics import FEATURES
+from h2cm.products import checks, globsnow, layout, raster
+from h2cm.store import DataError
+
+GRID = Grid(10.0)
+DAYS = pd.date_range("2003-12-30", "2004-03-02")
+MONTHS = pd.date_range("2015-01-01", "2016-12-01", freq="MS")
+COMPOSITES = pd.DatetimeIndex(
+    [*pd.date_range("2003-01-01", "2003-12-31", freq="8D"), *pd.date_range("2004-01-01", "2004-01-20", freq="8D")]
+)
+
+
+def maps(times, seed=0, missing=0.0, **ranges):
+    """A standardised data set of random maps between the given bounds."""
+    rng = np.random.default_rng(seed)
+    shape = (len(times), GRID.lat.size, GRID.lon.size) if times is not None else (GRID.lat.size, GRID.lon.size)
+    gone = rng.random(shape) < missing
+    dims = ("time", "lat", "lon") if times is not None else ("lat", "lon")
+    fields = {n: (dims, np.where(gone, np.nan, rng.uniform(a, b, shape))) for n, (a, b) in ranges.items()}
+    return xr.Dataset(fields, {"lat": GRID.lat, "lon": GRID.lon} | ({} if times is None else {"time": times}))
+
+
+def several(dim, names, data):
+    return xr.concat([data * (1 + 0.1 * i) for i in range(len(names))], pd.Index(names, name=dim))
+
+
+CARBON = dict(gpp=(0, 9), npp=(0, 5), ra=(0, 5), rh=(0, 5), nbp=(-2, 2))
+SAMPLES = {
+    "gpcp": (maps(DAYS, precipitation=(0, 50)), 1e-5),
+    "ceres": (maps(DAYS, net_radiation=(-190, 400)), 1e-3),
+    "crujra": (maps(DAYS, air_temperature=(220, 320), missing=0.3).drop_sel(time="2004-02-29"), 1e-4),
+    "era5": (maps(DAYS, air_temperature=(260, 310), vapour_pressure_deficit=(0, 1.5)), 2e-4),
+    "cams_co2": (maps(DAYS, co2=(360, 420)), 1e-3),
+    "grace": (maps(MONTHS, tws=(-500, 500), missing=0.2), 1e-9),
+    "modis_fapar": (maps(COMPOSITES, fapar=(0, 1), missing=0.4), 0.0051),
+    "fluxcom": (maps(MONTHS, gpp=(0, 12), et=(0, 6), nee=(-3, 3), missing=0.2), 1e-5),
+    "grun": (maps(MONTHS, runoff=(0, 20), missing=0.2), 1e-5),
+    "oco2_mip": (several("member", ["AMES", "CSU"], maps(MONTHS, nee_total=(-5, 5))), 1e-5),
+    "carboscope": (maps(MONTHS, nee_total=(-5, 5)), 1e-5),
+    "gfed": (maps(MONTHS, fire=(0, 5)), 1e-5),
+    "trendy": (several("model", ["A"], maps(MONTHS, **CARBON)), 1e-5),
+    "transcom": (np.round(maps(None, region=(0, 22))), 0),
+}
+
+
+@pytest.mark.parametrize("product", SAMPLES)
+def test_there_and_back(product, tmp_path):
+    """What a writer writes, the reader reads, on the same grid, times and values; under names that the catalogue knows."""
+    sample, tolerance = SAMPLES[product]
+    written = products.write(product, sample, tmp_path)
+    found = products.files(product, tmp_path)
+    assert sorted(written) == found
+    pattern = catalogue.load()[product].files.replace("{year}", "????")
+    assert all(fnmatch.fnmatch(f.name, pattern) for f in found)
+    with products.read(product, found) as data:
+        for name in data.data_vars:
+            expected = sample[name].isel(model=0) if "model" in sample.dims else sample.get(name)
+            if expected is None:  # made of others, as ter
+                continue
+            one = data[name].sel(time=expected.time) if "time" in expected.dims else data[name]
+            np.testing.assert_allclose(one.transpose(*expected.dims), expected, atol=tolerance, rtol=1e-6)
+            np.testing.assert_allclose(data.lon, GRID.lon)
+            np.testing.assert_allclose(data.lat, GRID.lat)
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_all_products_are_listed():
+    rows = {name for name, row in catalogue.load().items() if row.role != "published"}
+    assert rows == set(products.PRODUCTS) == set(SAMPLES) | set(FEATURES) | {"globsnow"}
+    for name, row in catalogue.load().items():
+        fields = (
+            {f.name: f for f in getattr(getattr(products.module(name), "LAYOUT", None), "fields", ())}
+            if name in rows
+            else {}
+        )
+        for variable, described in row.variables.items():
+            if variable in fields and described.unit.replace(" ", "").startswith(fields[variable].file_units[:2]):
+                assert units.conversion(fields[variable].units, described.store_unit) == (1, 0)
+    with pytest.raises(DataError, match="'merra': expected one of gpcp"):
+        products.module("merra")
+
+
+def test_globsnow_there_and_back(tmp_path):
+    """Constant snow north of 35° N in winter; nothing south of it and in summer."""
+    sample = maps(MONTHS[:7], swe=(50, 50))
+    assert len(products.write("globsnow", sample, tmp_path)) == 5
+    with products.read("globsnow", products.files("globsnow", tmp_path)) as data:
+        north = regrid.regrid(data["swe"], GRID)
+    assert north.sizes["time"] == 5
+    np.testing.assert_allclose(north.sel(lat=slice(40, 90)), 50)
+    assert north.sel(lat=slice(-90, 30)).isnull().all()
+
+
+def test_northern_ease_grid():
+    """The pole in the middle, Greenwich below it, 90° E to the right (EPSG:3408)."""
+    side = globsnow.SPHERE * 2 * np.sin(np.radians(45 / 2))  # to 45° N
+    lat, lon = globsnow.ease_latitude_longitude(np.array([-side, 0, side]), np.array([side, 0, -side]))
+    assert lat[1, 1] == 90 and lat[2, 1] == pytest.approx(45) and lat[1, 2] == pytest.approx(45)
+    assert lon[2, 1] == 0 and lon[1, 2] == 90 and lon[1, 0] == -90 and abs(lon[0, 1]) == 180
+
+
+@pytest.mark.parametrize("product", FEATURES)
+def test_static_there_and_back(product, tmp_path):
+    sample = maps(None, **{name: (0.05, 0.1) for name in FEATURES[product]})
+    if product == "soilgrids":
+        sample = sample * 1000
+    if product == "gtopo30":
+        sample = sample * 10000
+    if product == "tootchi":
+        sample["wetlands"] = sample["regularly_flooded_wetlands"] + sample["groundwater_driven_wetlands"]
+    products.write(product, sample, tmp_path)
+    with products.read(product, products.files(product, tmp_path)) as data:
+        total = sum(sample[n] for n in FEATURES[product]) if product == "globeland30" else 1.0
+        for name in set(FEATURES[product]) & set(data.data_vars):
+            found = regrid.regrid(data[name], GRID)
+            step = 0.06 if product == "soilgrids" else 0.008
+            rows = dict(lat=slice(-80, 80))  # the pixels of a class spread unevenly over the narrow end of a polar cell
+            np.testing.assert_allclose(found.sel(rows), (sample[name] / total).sel(rows), atol=step)
+        if product == "gtopo30":
+            mean = regrid.regrid(data["elevation"], GRID)
+            spread = np.sqrt(regrid.regrid(data["elevation_squared"], GRID) - mean**2)
+            np.testing.assert_allclose(mean, sample["elevation_mean"], atol=0.51)
+            np.testing.assert_allclose(spread, sample["elevation_std"], rtol=0.01, atol=1)
+
+
+# --- bad files ---------------------------------------------------------------------------------------------------
+
+
+def rain(folder, **changes):
+    return make.gpcp(folder, **changes)
+
+
+def edit(path, function):
+    with netCDF4.Dataset(path, "a") as file:
+        function(file)
+
+
+def read(files):
+    with products.read("gpcp", files) as data:
+        return data.load()
+
+
+def test_missing_variable(tmp_path):
+    files = rain(tmp_path)
+    edit(files[1], lambda f: f.renameVariable("precip", "rainfall"))
+    with pytest.raises(
+        DataError, match=r"gpcp: .*20030102.*: expected the variable precipitation named precip, found .*rainfall"
+    ):
+        read(files)
+
+
+def test_missing_axis(tmp_path):
+    files = rain(tmp_path)
+    edit(files[0], lambda f: f.renameVariable("latitude", "rows"))
+    with pytest.raises(DataError, match="expected latitudes named latitude or lat"):
+        read(files)
+
+
+@pytest.mark.parametrize("unit", ["K", "furlong", "mm month-1"])
+def test_wrong_unit(tmp_path, unit):
+    files = rain(tmp_path)
+    edit(files[0], lambda f: f["precip"].setncattr("units", unit))
+    with pytest.raises(DataError, match=rf"precip: expected the unit 'mm/day': unit '{unit}'"):
+        read(files)
+
+
+def test_another_unit_of_the_same_kind_is_converted(tmp_path, caplog):
+    files = rain(tmp_path)
+    edit(files[0], lambda f: f["precip"].setncattr("units", "kg m-2 s-1"))
+    edit(files[0], lambda f: f["precip"].__setitem__(slice(None), f["precip"][:] / 86400))
+    np.testing.assert_allclose(read(files)["precipitation"][0], make.pattern(), rtol=1e-6)
+    assert "the unit is 'kg m-2 s-1' where 'mm/day' is documented: converted" in caplog.text
+
+
+def test_no_unit_is_the_documented_one(tmp_path, caplog):
+    files = rain(tmp_path)
+    edit(files[0], lambda f: f["precip"].delncattr("units"))
+    with caplog.at_level(logging.INFO):
+        np.testing.assert_allclose(read(files)["precipitation"][0], make.pattern())
+    assert "precip: no unit given, taken as mm/day" in caplog.text
+
+
+def test_a_day_twice(tmp_path, caplog):
+    files = rain(tmp_path)
+    again = files[0].with_name("gpcp_v01r03_daily_d20030101_c20200101.nc")
+    again.write_bytes(files[0].read_bytes())
+    assert read([*files, again]).sizes["time"] == 2
+    assert "holds 2003-01-01 00:00:00 twice, with equal values: the second is dropped" in caplog.text
+    edit(again, lambda f: f["precip"].__setitem__((0, 0, 0), 99.0))
+    with pytest.raises(DataError, match="holds 2003-01-01 00:00:00 twice, with different values"):
+        read([*files, again])
+
+
+def test_days_out_of_order_are_sorted(tmp_path):
+    files = rain(tmp_path, number=3)
+    assert read(files[::-1]).indexes["time"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize("axis", ["latitude", "longitude"])
+def test_shifted_grid(tmp_path, axis):
+    files = rain(tmp_path)
+    shift = 11.25  # a quarter of a cell
+    edit(files[0], lambda f: f[axis].__setitem__(slice(None), f[axis][:] + shift))
+    with pytest.raises(
+        DataError, match=rf"the grid is shifted: expected {axis}s whose edges are multiples of the spacing 45"
+    ):
+        read(files)
+
+
+def test_files_on_different_grids(tmp_path):
+    files = rain(tmp_path)
+    make.netcdf(
+        files[1],
+        {"time": make.days([1]), "latitude": (np.array([-45.0, 45.0]), {}), "longitude": (np.array([90.0, 270.0]), {})},
+        {"precip": (("time", "latitude", "longitude"), np.ones((1, 2, 2)), {"units": "mm/day"})},
+    )
+    with pytest.raises(DataError, match="gpcp: precipitation: expected the same grid in all files, the lat differ"):
+        read(files)
+
+
+def test_latitude_from_north_to_south_is_turned(tmp_path):
+    files = rain(tmp_path)
+
+    def turn(f):
+        f["latitude"][:] = f["latitude"][:][::-1]
+        f["precip"][:] = f["precip"][:][:, ::-1]
+
+    edit(files[0], turn)
+    np.testing.assert_allclose(read(files)["precipitation"][0], make.pattern())
+
+
+@pytest.mark.parametrize(
+    ("values", "words"), [([-80, -20, -30, 60], "only rise or only fall"), ([-90, 0, 90, 180], "within -90 to 90")]
+)
+def test_bad_latitudes(tmp_path, values, words):
+    files = rain(tmp_path)
+    edit(files[0], lambda f: f["latitude"].__setitem__(slice(None), values))
+    with pytest.raises(DataError, match=words):
+        read(files)
+
+
+def test_negative_precipitation(tmp_path, caplog):
+    by_rounding = rain(tmp_path / "a", change=lambda day, v: np.where(v == 7, -0.005, v))
+    assert float(read(by_rounding)["precipitation"].min()) == 0
+    assert "values are impossible by rounding" in caplog.text
+    files = rain(tmp_path / "b", change=lambda day, v: np.where(v == 7, -0.5, v))
+    with pytest.raises(
+        DataError,
+        match=r"gpcp_v01r03_daily_d20030101.*: precip: 28 of 32 values outside .* 0 to 2000 mm day-1, the first is -0.5",
+    ):
+        read(files)
+
+
+@pytest.mark.parametrize("code", [-9999.0, -99999.0, 1e20, 9.969209968386869e36])
+def test_missing_values_that_are_not_declared(tmp_path, caplog, code):
+    files = rain(tmp_path, number=1, change=lambda day, v: np.where(v == 5, code, v))
+    values = read(files)["precipitation"][0]
+    assert int(values.isnull().sum()) == 1 and np.isnan(values.sel(lat=67.5, lon=67.5))
+    assert "not declared as missing" in caplog.text
+
+
+def test_a_possible_value_is_no_code_for_missing():
+    row = layout.Field("t", "mm", ("t",), "cm", -20000, 20000)
+    assert checks.clean(np.array([-999.0]), layout.replace(row, scale=10.0), "x")[0] == -9990
+
+
+def test_infinite_values(tmp_path):
+    with pytest.raises(DataError, match="1 of 32 values outside the possible range"):
+        read(rain(tmp_path, number=1, change=lambda day, v: np.where(v == 5, np.inf, v)))
+
+
+@pytest.mark.parametrize("content", [b"<html><body>Please log in</body></html>", b"CDF", b""])
+def test_no_netcdf_file(tmp_path, content):
+    files = rain(tmp_path)
+    files[0].write_bytes(content)
+    with pytest.raises(DataError, match=r"gpcp_v01r03_daily_d20030101.*expected a netCDF file"):
+        read(files)
+
+
+def test_truncated_files(tmp_path):
+    make.crujra(tmp_path)
+    packed = products.files("crujra", tmp_path / "crujra")[0]
+    packed.write_bytes(packed.read_bytes()[:-500])
+    with pytest.raises(DataError, match=r"gzipped file.*truncated"):
+        products.read("crujra", [packed])
+    make.gtopo30(tmp_path)
+    path = tmp_path / "gtopo30" / "E000N90.DEM"
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(DataError, match="expected 16 bytes, as its header says, found 14"):
+        products.read("gtopo30", [path])
+
+
+def test_unpacked_copies_are_deleted(tmp_path, monkeypatch):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    make.crujra(tmp_path)
+    with products.read("crujra", products.files("crujra", tmp_path / "crujra")) as data:
+        data.load()
+        assert list((tmp_path / "tmp").iterdir())
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_dew_point_above_the_temperature(tmp_path):
+    make.era5(tmp_path)
+    path = tmp_path / "era5" / "era5_200301.nc"
+    edit(path, lambda f: (f.set_auto_maskandscale(False), f["d2m"].__setitem__(slice(None), 2785)))
+    with (
+        products.read("era5", [path]) as data,
+        pytest.raises(DataError, match=r"dew point lies above the temperature, by up to 1\.00 K"),
+    ):
+        data.load()
+
+
+def test_raster_that_is_projected(tmp_path):
+    make.geotiff(tmp_path / "n50.tif", np.full((2, 2), 20, "u1"), 5e5, 5e6, 30.0, 255, projected=True)
+    with pytest.raises(DataError, match=r"expected pixels in degrees .* gdalwarp"):
+        products.read("globeland30", [tmp_path / "n50.tif"])
+
+
+def test_raster_without_a_place(tmp_path):
+    from PIL import Image
+
+    Image.fromarray(np.zeros((2, 2), "u1")).save(tmp_path / "a.tif")
+    with pytest.raises(DataError, match="ModelPixelScale"):
+        products.read("globeland30", [tmp_path / "a.tif"])
+    (tmp_path / "b.tif").write_text("<html>")
+    with pytest.raises(DataError, match="expected a GeoTIFF"):
+        products.read("globeland30", [tmp_path / "b.tif"])
+
+
+def test_unknown_wetland_class(tmp_path):
+    make.geotiff(tmp_path / "w.tif", np.array([[0, 9]] * 2, "u1"), 0, 90, 45)
+    with pytest.raises(DataError, match=r"expected the classes 0 to 4 and 255, found \[9\]"):
+        products.read("tootchi", [tmp_path / "w.tif"])
+
+
+def test_fine_rasters_are_averaged_to_a_thirtieth_of_a_degree(tmp_path):
+    """8 x 8 pixels of 1/120° become 2 x 2 of 1/30°."""
+    values = np.arange(64, dtype="u1").reshape(8, 8)
+    make.geotiff(tmp_path / "a.tif", values, 10, 50, 1 / 120)
+    data = raster.average([tmp_path / "a.tif"], {"v": lambda v: v.astype("f8")}, lambda v: v >= 0)
+    np.testing.assert_allclose(data["v"][::-1], values.reshape(2, 4, 2, 4).mean((1, 3)))
+    np.testing.assert_allclose(data.lon, [10 + 1 / 60, 10 + 3 / 60])
+
+
+def test_a_writer_refuses_what_its_product_does_not_hold(tmp_path):
+    with pytest.raises(DataError, match="grun: holds runoff, not rain"):
+        products.write("grun", maps(MONTHS[:1], rain=(0, 1)), tmp_path)
+    shifted = maps(MONTHS[:1], runoff=(0, 1)).assign_coords(lat=GRID.lat - 2)
+    with pytest.raises(DataError, match="the grid is shifted"):
+        products.write("grun", shifted, tmp_path)
+
+
+# --- units ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "value", "expected"),
+    [
+        ("kg m-2 s-1", "mm day-1", 1e-5, 0.864),
+        ("kg C m-2 s-1", "g m-2 day-1", 1e-8, 0.864),
+        ("gC m-2 d-1", "g m-2 day-1", 2, 2),
+        ("g C / m^2 / yr", "g m-2 day-1", 365.25, 1),
+        ("umol CO2 m-2 s-1", "g m-2 day-1", 1, 12.011e-6 * 86400),
+        ("degC", "K", 0, 273.15),
+        ("cm", "mm", 1, 10),
+        ("mm hr-1", "mm day-1", 1, 24),
+        ("Pa", "hPa", 100, 1),
+        ("mol mol-1", "ppm", 4e-4, 400),
+        ("%", "1", 50, 0.5),
+        ("Watts m-2", "W m-2", 3, 3),
+    ],
+)
+def test_units(source, target, value, expected):
+    scale, offset = units.conversion(source, target)
+    assert value * scale + offset == pytest.approx(expected, rel=1e-9)
+
+
+# --- real files ----------------------------------------------------------------------------------------------------
+
+
+def test_the_real_map_of_transcom_regions(shared):
+    """The nearest region at 1° is that of the map made from the same file by others."""
+    path = shared / "data" / "gridded" / "TRANSCOM_Map_MZT.nc"
+    with (
+        products.read("transcom", [path]) as data,
+        xr.open_dataset(shared / "data" / "gridded" / "static_1deg.nc") as other,
+    ):
+        assert data["region"].shape == (96, 144)
+        expected = other["transcom_nearest"].load().sortby("lat")
+        wrapped = xr.concat([data["region"], data["region"].isel(lon=[0]).assign_coords(lon=[180.0])], "lon")
+        found = wrapped.sel(lat=expected.lat, lon=expected.lon, method="nearest")
+    assert float((found.values == expected.values).mean()) > 0.995  # what differs lies half-way between two points
+    share = regrid.regrid((wrapped.isel(lon=slice(0, -1)) == 3).astype("f8"), Grid(1.0))
+    assert float(share.sel(lat=-5.5, lon=-60.5)) == 1 and float(share.sel(lat=50.5, lon=10.5)) == 0
+
+
+def test_real_relief_through_the_layout_of_gtopo30(shared, tmp_path):
+    with xr.open_dataset(shared / "data" / "gridded" / "static_1deg.nc") as real:
+        land = real["elevation"].where(real["land_fraction"] > 0.99).sortby("lat").load()
+    sample = xr.Dataset({"elevation_mean": land.where(land > -400), "elevation_std": xr.zeros_like(land)})
+    products.write("gtopo30", sample, tmp_path)
+    with products.read("gtopo30", products.files("gtopo30", tmp_path)) as data:
+        coarse, exact = (regrid.regrid(f, Grid(5.0)) for f in (data["elevation"], sample["elevation_mean"]))
+    assert float(abs(coarse - exact).max()) < 0.5  # rounded to metres
+    assert float(coarse.sel(lat=32.5, lon=87.5)) > 4500  # Tibet
