@@ -27,7 +27,8 @@ def left_out(metrics: pd.DataFrame, scopes: np.ndarray) -> pd.DataFrame:
     """Metrics of single cells by models that did not see them in training.
 
     A cell of the fixed test set has one value from every fold, of which the median counts; any other cell is judged by
-    the fold that it validates.
+    the fold that it validates. Validation cells chose the epoch whose weights are used, test cells had no say in anything:
+    the column ``cells`` tells them apart.
 
     Parameters
     ----------

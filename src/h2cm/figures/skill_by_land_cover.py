@@ -23,15 +23,16 @@ def draw(folder: Path, config: Config) -> Figure:
     run = Run(folder, config)
     cells = run.cells()
     igbp = dict(zip(run.scopes(cells), cells["igbp"].values.astype(str), strict=True))
-    order = classes(np.array(list(igbp.values())))
     skill = left_out(run.metrics(), np.array(list(igbp)))
     skill = skill[(skill["experiment"] == main_experiment(config)) & (skill["timescale"] == "monthly")].dropna(
         subset="value"
     )
+    counts = skill.drop_duplicates("scope")["scope"].map(igbp).value_counts()
+    order = classes(counts.index.to_numpy(str))
     fluxes = {flux: constraint_of(config, flux) for flux in FLUXES}
     fluxes = {flux: name for flux, name in fluxes.items() if name}
 
-    figure, axes = plt.subplots(len(ROWS), len(fluxes), figsize=(DOUBLE, 3.6), sharex=True, sharey="row", squeeze=False)
+    figure, axes = plt.subplots(len(ROWS), len(fluxes), figsize=(DOUBLE, 3.8), sharex=True, sharey="row", squeeze=False)
     for i, (metric, (name, floor)) in enumerate(ROWS.items()):
         lowest = skill.loc[(skill["metric"] == metric) & skill["reference"].isin(fluxes.values()), "value"].min()
         floor = max(floor, np.floor(5 * lowest) / 5) if np.isfinite(lowest) else floor
@@ -46,9 +47,9 @@ def draw(folder: Path, config: Config) -> Figure:
             axis.set_ylim(floor - 0.06 * (1 - floor), 1.02)
             if j == 0:
                 axis.set_ylabel(f"{name} (–)")
-    counts = {c: sum(v == c for v in igbp.values()) for c in order}
     for axis in axes[-1]:
-        axis.set_xticks(range(len(order)), [f"{c}\n{counts[c]}" for c in order], fontsize=6)
+        axis.set_xticks(range(len(order)), [f"{c} ({counts[c]})" for c in order], rotation=90, fontsize=6.5)
+        axis.set_xlim(-0.6, len(order) - 0.4)
     letters(axes)
     handles = [
         Line2D([], [], linestyle="", marker="o", markersize=3.5, color="0.4", label="left-out tower"),

@@ -29,12 +29,12 @@ def draw(folder: Path, config: Config) -> Figure:
 
     world = not inside.all()
     figure, axes = plt.subplots(
-        1, 1 + world, figsize=(DOUBLE, 0.62 * DOUBLE), width_ratios=(1.5, 1) if world else (1,), squeeze=False
+        1, 1 + world, figsize=(DOUBLE, 0.6 * DOUBLE), width_ratios=(1.5, 1) if world else (1,), squeeze=False
     )
     maps = [Map(region)] + ([Map((-180.0, -60.0, 180.0, 85.0))] if world else [])
     for axis, background in zip(axes[0], maps, strict=True):
         background.base(axis)
-        size = 5 if background is maps[0] else 3.5
+        size = 4.2 if background is maps[0] else 3.5
         chosen = inside if background is maps[0] else ~inside
         for cell in np.flatnonzero(chosen):
             x, y = background.project(lon[cell], lat[cell])
@@ -97,7 +97,7 @@ def draw(folder: Path, config: Config) -> Figure:
 def main_region(lat: np.ndarray, lon: np.ndarray) -> tuple[float, float, float, float]:
     """A box of whole degrees around the towers nearest to their median position, at least the share `CROWDED`."""
     distance = np.hypot((lon - np.median(lon)) * np.cos(np.radians(np.median(lat))), lat - np.median(lat))
-    near = distance <= max(2 * np.quantile(distance, CROWDED), 2.0)
+    near = distance <= max(1.5 * np.quantile(distance, CROWDED), 2.0)
     west, east = np.floor(lon[near].min()) - 2, np.ceil(lon[near].max()) + 2
     south, north = np.floor(lat[near].min()) - 2, np.ceil(lat[near].max()) + 2
     return float(max(west, -180)), float(max(south, -90)), float(min(east, 180)), float(min(north, 90))
