@@ -10,11 +10,11 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 from string import Formatter
-from typing import Literal
+from typing import Annotated, Literal
 
 import pandas as pd
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from h2cm.config import Config, ConfigError, Section, Years
 from h2cm.store import VARIABLES
@@ -34,6 +34,10 @@ ROLES = {
 }
 
 
+Texts = Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
+"""One text or several."""
+
+
 class Layout(Section):
     """How one variable stands in the files of a product."""
 
@@ -50,15 +54,14 @@ class Product(Section):
     name: str
     version: str
     role: Literal["forcing", "static", "constraint", "fire", "comparison", "published"]
-    feeds: tuple[str, ...] = Field((), strict=False, description="variables of the store that need this product")
+    feeds: Texts = Field((), description="variables of the store that need this product")
     door: Literal["https", "doi", "earthdata", "cds", "ads", "icos", "local"]
-    address: str | tuple[str, ...] = Field(
-        strict=False,
+    address: Texts = Field(
         description="https: address with {year}, {month} and the names in `choices`, * where the archive's list must be "
         "read; doi: DOI of a Zenodo or figshare record; earthdata: short name; cds, ads: data set; icos: collections; "
         "local: page where the files are ordered",
     )
-    choices: dict[str, tuple[str, ...]] = Field({}, strict=False, description="values of further names in the address")
+    choices: dict[str, Texts] = Field({}, description="values of further names in the address")
     months: tuple[int, ...] = Field(tuple(range(1, 13)), strict=False, description="months the archive has files of")
     request: dict = Field(
         {}, description="cds, ads: the request, {year}, {month}, {last} are filled in; earthdata: more to search by"
@@ -81,7 +84,7 @@ class Product(Section):
     citation: str
     doi: str
     licence: str
-    source: tuple[str, ...] = Field(strict=False, min_length=1, description="where the facts of this row were read")
+    source: Texts = Field(min_length=1, description="where the facts of this row were read")
     unconfirmed: bool = Field(
         False, description="some fact of the layout could not be confirmed: the reader must check"
     )
@@ -90,7 +93,7 @@ class Product(Section):
 
     @model_validator(mode="after")
     def _consistent(self):
-        names = {name for text in self.addresses for _, name, _, _ in Formatter().parse(text) if name}
+        names = {name for text in self.address for _, name, _, _ in Formatter().parse(text) if name}
         unknown = names - {"year", "month"} - set(self.choices)
         if unknown:
             raise ValueError(f"the address names {sorted(unknown)}, which `choices` does not give")
@@ -104,11 +107,6 @@ class Product(Section):
         if unknown:
             raise ValueError(f"feeds {sorted(unknown)}, which the store does not have")
         return self
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """The address or addresses, always as a tuple."""
-        return (self.address,) if isinstance(self.address, str) else self.address
 
     @property
     def yearly(self) -> bool:
@@ -181,6 +179,7 @@ def needed(config: Config) -> list[str]:
     if config.source != "products":
         return []
     wanted = {v.name for v in VARIABLES.values() if v.role in ("forcing", "static")} | set(config.constraints)
+    rows = {name: row for name, row in rows.items() if row.role != "published"}
     return [name for name, row in rows.items() if row.role == "comparison" or wanted & set(row.feeds)]
 
 

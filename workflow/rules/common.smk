@@ -170,7 +170,7 @@ def where_results_are():
 
 def product_files(variable):
     """The files of the products that a variable is made of."""
-    return [PRODUCTS]
+    return retrieved(variable) if CONFIG.source == "products" else [PRODUCTS]
 
 
 PRODUCTS = f"{RUN}/twin/products" if CONFIG.source == "twin" else str(CONFIG.products.folder)

@@ -33,7 +33,8 @@ class Archive:
     def files(self, product: str) -> list[Path]:
         """The files of a product, sorted; DataError if there are none."""
         local = self.target.config.products.local.get(product, {})
-        return products.files(product, local.get("folder", self.folder / product), local.get("pattern"))
+        pattern = local.get("pattern", "").replace("{year}", "*") or None
+        return products.files(product, local.get("folder", self.folder / product), pattern)
 
     def open(self, product: str) -> xr.Dataset:
         """The standardised data set of a product; close it when done."""

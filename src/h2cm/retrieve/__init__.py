@@ -1,7 +1,7 @@
 """Retrieve the products of the catalogue into a folder, each part (a year, or the whole) on its own.
 
 The files come to ``<folder>/<product>/``. A list of them, with sizes and SHA-256 sums, is kept in
-``<folder>/<product>/.retrieved/<part>.csv`` and written last: where it is and the files agree with it, nothing is
+``<folder>/.retrieved/<product>_<part>.csv`` and written last: where it is and the files agree with it, nothing is
 requested again.
 """
 
@@ -22,7 +22,7 @@ from h2cm.catalogue import WHOLE, Product, needed, product
 from h2cm.config import Config
 from h2cm.retrieve import formats
 from h2cm.retrieve.doors import DOORS, LOGIN
-from h2cm.retrieve.transfer import PER_HOST, Refused, Remote, fetch
+from h2cm.retrieve.transfer import PER_HOST, Refused, Remote, fetch, partial_folder
 from h2cm.store import DataError, save_csv
 
 LOG = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def retrieve(name: str, part: str, folder: Path, own: dict[str, str] | None = No
         A file could not be had, or must be fetched by hand and is not there.
     """
     row, folder = product(name), Path(folder)
-    record = folder / name / ".retrieved" / f"{part}.csv"
+    record = folder / ".retrieved" / f"{name}_{part}.csv"
     if own is None and record.exists():
         known = pd.read_csv(record)
         if _agree(known, folder):
@@ -122,8 +122,8 @@ def local_files(name: str, part: str, folder: Path, own: dict[str, str] | None =
     row = product(name)
     where = Path(own["folder"]).expanduser() if own else folder / name
     pattern = own["pattern"].replace("{year}", part) if own else row.pattern(part)
-    matches = where.glob(pattern)
-    found = sorted(f for m in matches for f in (m.rglob("*") if m.is_dir() else [m]) if f.is_file())
+    matches = where.rglob(pattern) if where.is_dir() else ()
+    found = sorted({f for m in matches for f in (m.rglob("*") if m.is_dir() else [m]) if f.is_file()})
     if not found:
         advice = f"correct products.local.{name} in the configuration" if own else by_hand(name, row, where)
         raise DataError(f"{name} ({part}): no file {pattern} in {where}: {advice}")
@@ -135,7 +135,7 @@ def local_files(name: str, part: str, folder: Path, own: dict[str, str] | None =
 def by_hand(name: str, row: Product, folder: Path) -> str:
     """What a person does to get a product that no program may fetch."""
     return (
-        f"{row.name} is fetched by hand. {row.instructions} Page: {' '.join(row.addresses)}. Put the files ({row.files}) "
+        f"{row.name} is fetched by hand. {row.instructions} Page: {' '.join(row.address)}. Put the files ({row.files}) "
         f"into {folder}, or name a folder and a pattern of your own under products.local.{name} in the configuration."
     )
 
@@ -149,13 +149,13 @@ def _download(name: str, row: Product, part: str, folder: Path, options: dict) -
         try:
             for remote in DOORS[row.door](row, part, there):  # a door may take long for each: fetch what it has named
                 known = replace(remote, checksum=remote.checksum or row.checksums.get(remote.name))
-                jobs.append((remote.address or row.addresses[0], pool.submit(_one, row, known, folder, options)))
+                jobs.append((remote.address or row.address[0], pool.submit(_one, row, known, folder, options)))
             got = {path: address for address, job in jobs for path in job.result()}
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     if not got:
-        raise DataError(f"{name} ({part}): {row.door} {' '.join(row.addresses)}: there is no file {row.pattern(part)}")
+        raise DataError(f"{name} ({part}): {row.door} {' '.join(row.address)}: there is no file {row.pattern(part)}")
     LOG.info("%s (%s): %d files, %d of them were there", name, part, len(jobs), len(there & {p.name for p in got}))
     return got
 
@@ -177,7 +177,7 @@ def unpack(path: Path) -> list[Path]:
     """The files of a zip archive, unpacked into the folder of its name whole or not at all."""
     target = path.with_suffix("")
     if not target.exists():
-        unfinished = path.parent / ".partial" / target.name
+        unfinished = partial_folder(path.parent) / target.name
         shutil.rmtree(unfinished, ignore_errors=True)
         with zipfile.ZipFile(path) as archive:
             archive.extractall(unfinished)

@@ -56,11 +56,15 @@ def client(name: str) -> ModuleType:
 
 
 def https(product: Product, part: str, there: Collection[str]) -> list[Remote]:
-    """Files at addresses that follow a pattern; a ``*`` is looked up in the archive's own listing."""
+    """Files at addresses that follow a pattern.
+
+    A ``*`` stands for the names that the catalogue has checksums of; where it has none, for those in the archive's list.
+    """
     files = []
     for pattern in addresses(product, part):
         if "*" in pattern:
-            files += [Remote(_name(found), found) for found in _listed(pattern)]
+            known = [pattern.rpartition("/")[0] + "/" + name for name in product.checksums]
+            files += [Remote(_name(a), a) for a in known or _listed(pattern) if fnmatch(a, pattern)]
         else:
             files.append(Remote(_name(pattern), pattern))
     return newest(files, product.revision)
@@ -70,7 +74,7 @@ def addresses(product: Product, part: str) -> list[str]:
     """The address pattern of a part with everything filled in but ``*``."""
     free = {"year": [part], "month": [f"{month:02d}" for month in product.months], **product.choices}
     filled = []
-    for pattern in product.addresses:
+    for pattern in product.address:
         names = [name for name in free if f"{{{name}}}" in pattern]
         filled += [
             pattern.format(**dict(zip(names, values, strict=True)))
@@ -102,7 +106,7 @@ def doi(product: Product, part: str, there: Collection[str]) -> list[Remote]:
     from pooch.downloaders import doi_to_repository
 
     files = []
-    for address in product.addresses:
+    for address in product.address:
         try:
             repository = doi_to_repository(address)
             listing = pooch.create(path=".", base_url="", registry=None)
@@ -121,7 +125,7 @@ def earthdata(product: Product, part: str, there: Collection[str]) -> list[Remot
     earthaccess = client("earthaccess")
     when = {} if part == WHOLE else {"temporal": (f"{part}-01-01", f"{part}-12-31")}
     files = []
-    for short_name in product.addresses:
+    for short_name in product.address:
         try:
             granules = earthaccess.search_data(short_name=short_name, **when, **product.request)
         except Exception as error:  # whatever requests or the catalogue of NASA raise
@@ -155,7 +159,7 @@ def icos(product: Product, part: str, there: Collection[str]) -> list[Remote]:
     except Exception as error:
         raise DataError(f"ICOS Carbon Portal: no login ({error}). {LOGIN['icos']}") from None
     files = []
-    for collection in product.addresses:
+    for collection in product.address:
         try:
             members = meta.get_collection_meta(collection).members
         except Exception as error:
@@ -182,7 +186,7 @@ def copernicus(product: Product, part: str, there: Collection[str]) -> Iterator[
             yield Remote(name, "")
             continue
         try:
-            result = store.retrieve(product.addresses[0], fill(product.request, part, month))
+            result = store.retrieve(product.address[0], fill(product.request, part, month))
         except Exception as error:
             raise DataError(f"{product.door.upper()}: {name} was not made: {error}. {LOGIN[product.door]}") from None
         yield Remote(name, result.location, int(result.content_length))

@@ -10,11 +10,15 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
+from threading import Lock
 
 import netCDF4
 import numpy as np
 
 from h2cm.store import DataError
+
+LIBRARY = Lock()
+"""The HDF5 library crashes when several threads open files at once."""
 
 MAGIC = {
     "netcdf": (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n"),
@@ -64,7 +68,7 @@ def check(path: Path, format: str, origin: str) -> None:
 def _read_ends(path: Path, format: str) -> None:
     """Touch the parts of a file that are missing when it was cut off; raises whatever its library raises."""
     if format in ("netcdf", "hdf5"):
-        with netCDF4.Dataset(path) as dataset:
+        with LIBRARY, netCDF4.Dataset(path) as dataset:
             if dataset.data_model.startswith("NETCDF3"):
                 # The library opens a classic file that was cut off and fills in zeros; its length tells.
                 _check_classic_length(path, dataset)

@@ -3,7 +3,7 @@
 The transfer itself is curl's: of the well-kept clients it is the one that continues a partial file safely (it refuses
 when the server does not answer with the missing range) and takes passwords from ``~/.netrc`` only for the host they
 belong to. pooch moves the file into place and checks the hash. What was received of an interrupted file waits in the
-folder ``.partial`` and is used by the next attempt.
+folder ``.partial`` beside that of the product, and is used by the next attempt.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from h2cm.retrieve import formats
 from h2cm.store import DataError
 
 LOG = logging.getLogger(__name__)
+pooch.get_logger().setLevel("WARNING")  # we log sizes, rates and sums ourselves
 
 PER_HOST = 4
-"""Transfers at once from one host, by all jobs that share a data folder."""
+"""Transfers at once from one host, by all jobs that share a folder of products."""
 
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 """HTTP answers after which waiting helps."""
@@ -144,17 +145,18 @@ class Transfer:
             self._discard(part)
 
     def _discard(self, part: Path) -> None:
-        part.unlink(missing_ok=True)
-        part.with_name(part.name + ".etag").unlink(missing_ok=True)
+        for ending in ("", ".etag", ".answered"):
+            part.with_name(part.name + ending).unlink(missing_ok=True)
 
     def _curl(self, url: str, part: Path) -> tuple[int, int, float, str]:
         """One attempt: curl's exit code, the HTTP status, the pause the server asks for (s) and what happened."""
-        etag = part.with_name(part.name + ".etag")
+        etag, answered = part.with_name(part.name + ".etag"), part.with_name(part.name + ".answered")
+        before = _size(part)
         options = [
             ("url", url),
             ("output", str(part)),
             ("continue-at", "-"),
-            ("etag-save", str(etag)),
+            ("etag-save", str(answered)),
             ("connect-timeout", "30"),
             ("speed-limit", "1"),
             ("speed-time", str(self.stall)),
@@ -165,7 +167,7 @@ class Transfer:
             ("write-out", "%{http_code}\t%header{retry-after}\t%{errormsg}"),
             *(("header", header) for header in self.remote.headers),
         ]
-        known = etag.read_text().strip() if etag.exists() and _size(part) else ""
+        known = etag.read_text().strip() if etag.exists() and before else ""
         if known and not known.startswith("W/"):
             options.append(("header", f"If-Range: {known}"))  # a file that changed in between comes whole
         flags = ["fail", "location", "silent", "show-error", "netrc-optional"]
@@ -185,7 +187,9 @@ class Transfer:
         finally:
             if process.poll() is None:
                 process.terminate()
-        status, retry_after, message = (process.stdout.read().split("\t") + ["", ""])[:3]
+            if answered.exists():  # the tag belongs to what was received, not to a later error
+                answered.replace(etag) if not before and _size(part) else answered.unlink()
+        status, retry_after, message = [*process.stdout.read().split("\t"), "", ""][:3]
         error = message.strip() or process.stderr.read().strip() or f"curl ended with code {process.returncode}"
         process.stdout.close()
         process.stderr.close()
@@ -230,16 +234,17 @@ def fetch(remote: Remote, folder: Path, format: str, **options) -> Path:
     DataError
         No whole and sound file could be had; nothing is left under its name.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     target = folder / remote.name
     if target.exists():
         if sound(target, remote, format):
             return target
         LOG.warning("%s is there, but is not what the archive has: fetched again", target)
         target.unlink()
-    partial = folder / ".partial"
+    partial = partial_folder(folder)
     transfer = Transfer(remote, format, partial, **options)
     started = time.monotonic()
-    with slot(partial, _host(remote.address)):
+    with slot(partial.parent, _host(remote.address)):
         try:
             whole = pooch.retrieve(
                 remote.address, remote.checksum, remote.name + ".whole", partial, downloader=transfer
@@ -252,6 +257,11 @@ def fetch(remote: Remote, folder: Path, format: str, **options) -> Path:
     size, seconds = target.stat().st_size, max(time.monotonic() - started, 1e-3)
     LOG.info("%s: %.1f MB in %.0f s (%.2f MB/s)", remote.name, size / 1e6, seconds, size / 1e6 / seconds)
     return target
+
+
+def partial_folder(folder: Path) -> Path:
+    """Where files of `folder` wait until they are whole: outside it, where no reader looks for files."""
+    return folder.parent / ".partial" / folder.name
 
 
 def sound(target: Path, remote: Remote, format: str) -> bool:

@@ -30,6 +30,7 @@ class Table:
 
 
 TABLES: dict[str, Table] = {
+    "datasets": Table(GRIDDED, (), "Data products: resolution, period, resampling and reference of each."),
     "networks": Table(ANY, (), "The guided networks: what each learns, from which inputs."),
     "constants": Table(
         ANY, ("monthly", "truth"), "Learned global constants of each fold, with their priors and true values."

@@ -1,0 +1,159 @@
+"""The catalogue of products: complete, checked, and the source of Table 1."""
+
+import re
+from datetime import date
+
+import pytest
+
+from h2cm import catalogue, config
+from h2cm.config import ConfigError
+from h2cm.harmonise import products_of
+from h2cm.store import VARIABLES
+from h2cm.units import conversion
+
+IDS = [
+    "gpcp",
+    "ceres",
+    "crujra",
+    "era5",
+    "cams_co2",
+    "soilgrids",
+    "globeland30",
+    "gtopo30",
+    "tootchi",
+    "grace",
+    "modis_fapar",
+    "globsnow",
+    "fluxcom",
+    "grun",
+    "oco2_mip",
+    "carboscope",
+    "gfed",
+    "trendy",
+    "transcom",
+    "published",
+]
+
+ROW = {
+    "label": "x",
+    "name": "X",
+    "version": "1",
+    "role": "forcing",
+    "door": "https",
+    "address": "https://x.org/{year}.nc",
+    "files": "{year}.nc",
+    "format": "netcdf",
+    "layout": "x(time, lat, lon)",
+    "variables": {"x": {"name": "x", "unit": "K", "store_unit": "K"}},
+    "space": "1°",
+    "time": "daily",
+    "period": [2001, 2003],
+    "citation": "X (2001)",
+    "doi": "10.1/x",
+    "licence": "free",
+    "source": "https://x.org",
+}
+
+
+def test_has_all_products_of_the_study():
+    assert sorted(catalogue.load()) == sorted(IDS)
+
+
+def test_every_target_and_every_forcing_has_a_product():
+    fed = {name for row in catalogue.load().values() if row.role != "published" for name in row.feeds}
+    wanted = {v.name for v in VARIABLES.values() if v.role in ("forcing", "static", "constraint")}
+    assert fed == wanted - {"nee"}  # towers only
+
+
+def test_units_of_the_files_can_be_turned_into_those_of_the_store():
+    by_the_reader = {"era5", "cams_co2", "carboscope", "gfed"}  # from two variables, moles, per cell, per month
+    for name, row in catalogue.load().items():
+        for variable in row.variables.values() if name not in by_the_reader else ():
+            scale, offset = conversion(variable.unit, variable.store_unit)
+            assert scale > 0, name
+            assert offset == 0, name
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"role": "forcings"}, r"products: x\.role: .*'forcings'"),
+        ({"colour": "red"}, r"x\.colour: Extra inputs"),
+        ({"source": []}, r"x\.source: "),
+        ({"address": "https://x.org/{depth}.nc"}, r"x: .*names \['depth'\]"),
+        ({"door": "local"}, "needs `instructions`"),
+        ({"door": "cds"}, "needs a `request`"),
+        ({"period": None}, "needs a `period`"),
+        ({"feeds": ["tempr"]}, r"feeds \['tempr'\]"),
+        ({"variables": {"x": {"name": "x", "unit": "K", "store_unit": "K", "sign": 2}}}, r"x\.variables\.x\.sign"),
+    ],
+)
+def test_a_wrong_row_is_refused_with_its_key(change, message):
+    with pytest.raises(ConfigError, match=message):
+        catalogue.parse({"x": {**ROW, **change}}, "products")
+
+
+def test_a_missing_key_is_named():
+    with pytest.raises(ConfigError, match=r"x\.licence: Field required"):
+        catalogue.parse({"x": {k: v for k, v in ROW.items() if k != "licence"}})
+
+
+def test_parts_are_the_years_that_the_archive_has():
+    row = catalogue.parse({"x": ROW})["x"]
+    assert row.parts(1999, 2002) == ["2001", "2002"]
+    assert catalogue.product("grace").parts(1999, 2002) == [catalogue.WHOLE]
+
+
+def test_unknown_product():
+    with pytest.raises(ConfigError, match="no product 'gpcc'; there are gpcp, "):
+        catalogue.product("gpcc")
+
+
+@pytest.mark.parametrize("name", ["paper", "published"])
+def test_configurations_of_the_study(name):
+    run = config.load(catalogue.PATH.with_name(f"{name}.yaml"))
+    assert run.period.start == date(2001, 1, 1)
+    assert run.period.end == date(2019, 12, 31)
+    assert (run.grid.resolution, run.split.folds) == (1.0, 10)
+    assert list(run.experiments) == ["cv", "prior", "spatiotemporal"]
+    assert set(run.constraints) == {
+        *("tws", "swe", "fapar", "et", "gpp", "runoff", "nee_oco2", "nee_carboscope", "cue"),
+    }
+    wanted = set(IDS) - {"published"} if name == "paper" else {"published"}
+    assert set(catalogue.needed(run)) == wanted
+
+
+def test_the_studys_configurations_differ_in_their_source_only():
+    runs = [config.load(catalogue.PATH.with_name(f"{name}.yaml")) for name in ("paper", "published")]
+    first, second = (run.model_dump(exclude={"run", "source"}) for run in runs)
+    assert first == second
+
+
+def test_table_has_the_rows_of_table_1(shared):
+    """Resolution and period of each row of the paper's Table 1 are found beside its name."""
+    paper = next((shared / "paper").glob("001_*.txt")).read_text()
+    lines = re.findall(r"^\| (\w[^|]+)\| ([^|]+)\| ([^|]+)\| (\d{4}-\d{4}|-) *\| ([^|]+)\|", paper, re.MULTILINE)
+    assert len(lines) == 17
+    ours = {tuple(row) for row in catalogue.table()[["spatial resolution", "period studied"]].to_numpy()}
+    for _, space, _, period, product in lines:
+        if product.strip() in ("CAMS", "Jena CarboScope"):
+            continue  # the paper gives 1°, to which it had aggregated them; the archives have 0.75° and 2° x 2.5°
+        assert (space.strip().replace("500m", "500 m"), period.strip()) in ours, product
+
+
+def test_table_is_complete():
+    table = catalogue.table()
+    assert len(table) == len(IDS)
+    assert not table.isna().any().any()
+    assert (table != "").all().all()
+
+
+def test_catalogue_and_readers_agree_on_what_a_variable_is_made_of():
+    for name in ("net_radiation", "precipitation", "air_temperature", "vapour_pressure_deficit", "co2", "static"):
+        assert set(products_of(name)) == fed(name), name
+    for name in config.load(catalogue.PATH.with_name("paper.yaml")).constraints:
+        assert set(products_of(name)) == fed(name), name
+
+
+def fed(name):
+    return {key for key, row in catalogue.load().items() if name in row.feeds and row.role != "published"}

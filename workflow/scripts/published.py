@@ -1,0 +1,12 @@
+"""The store of the study's own inputs and targets: grid.nc and one file for each variable."""
+
+from pathlib import Path
+
+from h2cm import published
+from h2cm.catalogue import product
+from h2cm.job import job
+
+with job(snakemake) as config:
+    own = config.products.local.get("published")
+    folder = Path(own["folder"]).expanduser() if own else config.products.folder / "published"
+    published.write(published.read(folder, config), Path(snakemake.output[0]).parent, f"doi:{product('published').doi}")

@@ -1,0 +1,11 @@
+"""One part of a product: its files in the folder of the products, and a list of them with sizes and SHA-256 sums."""
+
+from pathlib import Path
+
+from h2cm.job import job
+from h2cm.retrieve import retrieve
+from h2cm.store import save_csv
+
+with job(snakemake):
+    chosen, given = snakemake.wildcards, snakemake.params
+    save_csv(retrieve(chosen.product, chosen.part, Path(given.folder), given.own), snakemake.output[0])
