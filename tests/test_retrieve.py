@@ -230,7 +230,7 @@ def test_a_missing_client_is_one_message(row, tmp_path, monkeypatch, door, name)
     (tmp_path / ".netrc").write_text("machine urs.earthdata.nasa.gov login me password secret\n")
     monkeypatch.setitem(sys.modules, name, None)
     row(door=door, address="https://x.org/{year}*.nc", request={"a": "b"})
-    with pytest.raises(DataError, match=rf"{name} is not installed.*pip install 'h2cm\[products\]'"):
+    with pytest.raises(DataError, match=rf"{name} is not installed.*pip install 'h2cm\[retrieve\]'"):
         retrieve.retrieve("x", "2001", tmp_path / "data")
 
 

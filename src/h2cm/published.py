@@ -120,7 +120,7 @@ def _open(path: Path, group: str) -> xr.DataArray:
     try:
         data = xr.open_zarr(path, group=group, consolidated=False)["data"]
     except ImportError:
-        raise DataError("zarr is not installed, and the published data need it: pip install 'h2cm[products]'") from None
+        raise DataError("zarr is not installed, and the published data need it: pip install 'h2cm[retrieve]'") from None
     except (KeyError, OSError) as error:
         raise DataError(f"{path}: group {group}: expected an array `data` ({error})") from None
     if not {"lat", "lon"} <= set(data.dims):

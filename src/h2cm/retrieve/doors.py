@@ -52,7 +52,7 @@ def client(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise DataError(f"{name} is not installed, and this archive needs it: pip install 'h2cm[products]'") from None
+        raise DataError(f"{name} is not installed, and this archive needs it: pip install 'h2cm[retrieve]'") from None
 
 
 def https(product: Product, part: str, there: Collection[str]) -> list[Remote]:
