@@ -15,13 +15,13 @@ from fake_results import CONSTANTS, fake_config, fake_results
 from h2cm import figures, tables
 from h2cm.config import ConfigError, from_part, part
 from h2cm.evaluate.fold import evaluate_fold
-from h2cm.evaluate.run import folds
+from h2cm.evaluate.run import Run, folds
 from h2cm.figures import geography
 from h2cm.figures.registry import FIGURES, figure_inputs, figure_names
 from h2cm.figures.style import DOUBLE, SINGLE, save
 from h2cm.grid import Grid
 from h2cm.model.networks import NETWORKS
-from h2cm.store import save_csv
+from h2cm.store import DataError, save_csv
 from h2cm.tables.registry import TABLES, table_inputs, table_names
 
 SECTIONS = ("source", "period", "grid", "constraints", "split", "experiments")
@@ -98,6 +98,12 @@ def test_figure_of_a_single_fold(runs, name):
     import_module(f"h2cm.figures.{name}").draw(folder, config).draw_without_rendering()
 
 
+def test_missing_prediction_is_named(runs):
+    folder, config = runs["towers"]
+    with pytest.raises(DataError, match=r"expected 'gross' \(prediction.monthly\)"):
+        Run(folder, config).ensemble("cv", ["gpp", "gross"])
+
+
 def test_metrics_show_mean_and_range_of_the_folds(runs):
     folder, config = runs["twin"]
     figure = import_module("h2cm.figures.metrics_carbon").draw(folder, config)
@@ -125,6 +131,10 @@ def test_figures_of_a_run_are_chosen_and_checked():
     assert figure_names(chosen) == ["constants"]
     with pytest.raises(ConfigError, match="figures: 'nothing' is none of split_map, "):
         figure_names(config.model_copy(update={"figures": ("nothing",)}))
+    water = fake_config("twin").model_copy(update={"constraints": {"tws": fake_config().constraints["tws"]}})
+    assert {"metrics_carbon", "maps"}.isdisjoint(figure_names(water)) and "metrics_water" in figure_names(water)
+    with pytest.raises(ConfigError, match="figures: 'maps' needs one of the constraints gpp, nee_oco2, et"):
+        figure_names(water.model_copy(update={"figures": ("maps",)}))
     with pytest.raises(ConfigError, match="figures: 'maps' is made of twin or products or published, not of towers"):
         figure_names(config.model_copy(update={"figures": ("maps",)}))
 
@@ -137,6 +147,13 @@ def test_table_from_the_files_it_declares(runs, only, source, name):
     assert name in table_names(config)
     table = import_module(f"h2cm.tables.{name}").make(only(folder, table_inputs(name, config)), config)
     assert len(table) and table.columns.is_unique
+
+
+def test_towers_without_flux_constraints_have_no_table_of_skill():
+    config = fake_config("towers")
+    config = config.model_copy(update={"constraints": {"fapar": config.constraints["fapar"]}})
+    assert table_names(config) == ["networks", "constants", "metrics_summary"]
+    assert set(figure_names(config)) == {"training_curves", "constants", "tower_map"}
 
 
 def test_skill_of_a_tower_is_that_of_the_fold_that_left_it_out(runs):
@@ -203,3 +220,12 @@ def test_coastlines_of_a_region_and_of_the_globe():
     iceland = np.concatenate(geography.coastlines((-26.0, 62.0, -12.0, 68.0)))
     assert iceland[:, 0].min() == pytest.approx(-24.5, abs=0.3) and iceland[:, 1].min() == pytest.approx(63.4, abs=0.2)
     assert len(geography.coastlines((-180.0, -60.0, 180.0, 85.0))) > 20
+
+
+def test_metrics_leave_out_an_experiment_evaluated_in_other_years(runs):
+    folder, config = runs["twin"]
+    other = config.experiments["prior"].model_copy(update={"evaluate_years": (2012, 2012)})
+    config = config.model_copy(update={"experiments": config.experiments | {"prior": other}})
+    both = import_module("h2cm.figures.metrics_carbon").draw(*runs["twin"])
+    alone = import_module("h2cm.figures.metrics_carbon").draw(folder, config)
+    assert len(both.axes[0].patches) == 6 and len(alone.axes[0].patches) == 3

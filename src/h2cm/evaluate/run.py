@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from h2cm.config import Config, ConfigError
+from h2cm.config import Config
 from h2cm.evaluate.series import monthly_means
 from h2cm.store import DataError
 
@@ -105,9 +105,21 @@ class Run:
         return self._load(f"predictions/{experiment}/fold_{fold}/monthly.nc")
 
     def ensemble(self, experiment: str, names: Iterable[str]) -> xr.Dataset:
-        """Some monthly predictions of all folds, with a dimension ``fold``."""
+        """Some monthly predictions of all folds, with a dimension ``fold``.
+
+        Raises
+        ------
+        DataError
+            Where a name is not among the predictions.
+        """
         names, numbers = list(names), list(folds(self.config, experiment))
-        members = [self.monthly(experiment, fold)[names] for fold in numbers]
+        members = [self.monthly(experiment, fold) for fold in numbers]
+        for name in names:
+            if name not in members[0]:
+                raise DataError(
+                    f"monthly predictions of {experiment}: expected {name!r} (prediction.monthly), found none"
+                )
+        members = [member[names] for member in members]
         return xr.concat(members, dim=pd.Index(numbers, name="fold"), combine_attrs="override")
 
     def metrics(self) -> pd.DataFrame:
@@ -158,17 +170,3 @@ def constraint_of(config: Config, prediction: str) -> str | None:
         if c.prediction == prediction and c.compare in order
     ]
     return min(fitting)[1] if fitting else None
-
-
-def check_names(names: Iterable[str], known: dict, source: str, what: str) -> None:
-    """Refuse a name that is not in the registry `known`, or not made for this source of data.
-
-    Raises
-    ------
-    ConfigError
-    """
-    for name in names:
-        if name not in known:
-            raise ConfigError(f"{what}: {name!r} is none of {', '.join(known)}")
-        if source not in known[name].sources:
-            raise ConfigError(f"{what}: {name!r} is made of {' or '.join(known[name].sources)}, not of {source}")

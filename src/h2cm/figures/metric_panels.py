@@ -1,5 +1,7 @@
 """Metrics of the area-weighted mean over the test cells: rows are metrics, columns constraints."""
 
+from itertools import cycle
+
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
@@ -7,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from h2cm.config import Config
 from h2cm.evaluate.aggregate import over_folds
-from h2cm.evaluate.run import Run
+from h2cm.evaluate.run import Run, main_experiment
 from h2cm.evaluate.series import TIMESCALES
 from h2cm.figures.style import DOUBLE, EXPERIMENTS, NAMES, REFERENCE, letters, use_style
 
@@ -18,8 +20,14 @@ TICKS = ("Monthly", "MSC", "Anomaly")
 
 
 def draw_metrics(folder, config: Config, references: list[str]) -> Figure:
-    """Cross bars from the smallest to the largest of the folds with a line at their mean, for each experiment."""
+    """Cross bars from the smallest to the largest of the folds with a line at their mean, for each experiment.
+
+    Experiments that are evaluated in other years than the first are left out: their metrics do not compare.
+    """
     use_style()
+    years = config.experiments[main_experiment(config)].evaluate_years
+    compared = [name for name, row in config.experiments.items() if row.evaluate_years == years]
+    experiments = dict(zip(compared, cycle(EXPERIMENTS)))
     references = [name for name in references if name in config.constraints]
     table = over_folds(_test_series(Run(folder, config).metrics()))
     columns = len(references)
@@ -30,7 +38,7 @@ def draw_metrics(folder, config: Config, references: list[str]) -> Figure:
             _panel(
                 axes[i, j],
                 table[(table["reference"] == reference) & (table["metric"] == metric)],
-                config,
+                experiments,
                 ROWS[metric][1],
             )
         name, unit = NAMES[reference]
@@ -45,8 +53,8 @@ def draw_metrics(folder, config: Config, references: list[str]) -> Figure:
         plt.setp([t for axis in axes[-1] for t in axis.get_xticklabels()], ha="right", rotation_mode="anchor")
     letters(axes)
     figure.align_ylabels()
-    if len(config.experiments) > 1:
-        handles = [Line2D([], [], color=c, linewidth=4, label=e) for e, c in zip(config.experiments, EXPERIMENTS)]
+    if len(experiments) > 1:
+        handles = [Line2D([], [], color=c, linewidth=4, label=e) for e, c in experiments.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
@@ -55,11 +63,11 @@ def _test_series(metrics: pd.DataFrame) -> pd.DataFrame:
     return metrics[(metrics["cells"] == "test") & (metrics["scope"] == "area_weighted_mean")]
 
 
-def _panel(axis, table: pd.DataFrame, config: Config, perfect: float) -> None:
+def _panel(axis, table: pd.DataFrame, experiments: dict[str, str], perfect: float) -> None:
     axis.axhline(perfect, color=REFERENCE, linewidth=0.8, linestyle="--", zorder=0)
-    n = len(config.experiments)
+    n = len(experiments)
     width = 0.7 / n
-    for k, (experiment, colour) in enumerate(zip(config.experiments, EXPERIMENTS)):
+    for k, (experiment, colour) in enumerate(experiments.items()):
         rows = table[table["experiment"] == experiment].set_index("timescale").reindex(TIMESCALES)
         x = [i + (k - (n - 1) / 2) * width for i in range(len(TIMESCALES))]
         height = rows["maximum"] - rows["minimum"]

@@ -9,6 +9,7 @@ from h2cm.evaluate.run import files
 
 GRIDDED = ("twin", "products", "published")
 ANY = (*GRIDDED, "towers")
+FLUXES = ("gpp", "nee", "et")
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,19 @@ class Table:
     reads : tuple of str
         Kinds of files (see `h2cm.evaluate.run.files`).
     caption : str
+    constraints : tuple of str
+        A run that has none of these does not have the table. If empty, it needs none.
     """
 
     sources: tuple[str, ...]
     reads: tuple[str, ...]
     caption: str
+    constraints: tuple[str, ...] = ()
+
+    def fits(self, config: Config) -> bool:
+        """Whether it can be made of a run."""
+        shown = not self.constraints or any(name in config.constraints for name in self.constraints)
+        return config.source in self.sources and shown
 
 
 TABLES: dict[str, Table] = {
@@ -49,16 +58,20 @@ TABLES: dict[str, Table] = {
         ("towers",),
         ("grid", "metrics"),
         "Skill for monthly fluxes at each tower, by models that did not see it in training.",
+        FLUXES,
     ),
     "skill_summary": Table(
-        ("towers",), ("grid", "metrics"), "Skill for monthly fluxes, quartiles over the left-out towers."
+        ("towers",),
+        ("grid", "metrics"),
+        "Skill for monthly fluxes, median and quartiles of the left-out towers.",
+        FLUXES,
     ),
 }
 
 
 def table_names(config: Config) -> list[str]:
-    """The tables of a run: all that can be made of its source of data."""
-    return [name for name, row in TABLES.items() if config.source in row.sources]
+    """The tables of a run: all that can be made of its source of data and its constraints."""
+    return [name for name, row in TABLES.items() if row.fits(config)]
 
 
 def table_inputs(name: str, config: Config) -> list[str]:
