@@ -12,7 +12,7 @@ import xarray as xr
 import product_files as make
 from h2cm.config import parse
 from h2cm.harmonise import comparison, harmonise, products_of
-from h2cm.harmonise.reduce import Target, complete, observed, shared_days, step_ends
+from h2cm.harmonise.reduce import Target, check_seasons, complete, observed, shared_days, step_ends
 from h2cm.harmonise.sources import SOURCES
 from h2cm.harmonise.statics import FEATURES
 from h2cm.store import VARIABLES, DataError, check
@@ -281,3 +281,24 @@ def test_time_that_steps_and_targets_share():
     first = pd.to_datetime(["2003-01-01", "2003-02-01", "2003-12-01"]).values.astype("datetime64[ns]")
     last = pd.to_datetime(["2003-02-01", "2003-03-01", "2004-01-01"]).values.astype("datetime64[ns]")
     np.testing.assert_array_equal(shared_days(starts, ends, first, last).toarray(), [[7, 0], [1, 0], [0, 5]])
+
+
+def test_a_map_upside_down_shows_in_its_seasons():
+    cells = xr.Dataset(coords={"lat": ("cell", [50.0, -50.0, 0.0]), "lon": ("cell", [0.0, 0.0, 0.0])})
+    year = Target(config("2003-01-01", "2003-12-31", 20.0), cells)
+    phase = np.cos(2 * np.pi * (np.arange(365) - 196) / 365)[:, None]
+    right = 280 + phase * [15, -10, 0]
+    check_seasons(right, year, "x")
+    with pytest.raises(
+        DataError, match=r"x: expected more in summer than in winter beyond 30 degrees north, found 3[0-9.]* less"
+    ):
+        check_seasons(right[:, [1, 0, 2]] * [2, 1, 1], year, "x")
+    check_seasons(right[:31, [1, 0, 2]], Target(config(*JANUARY, 20.0), cells), "x")  # one season alone says nothing
+
+
+def test_a_map_that_misses_the_land(tmp_path):
+    make.grun(tmp_path)
+    cells = xr.Dataset(coords={"lat": ("cell", [45.0] * 3), "lon": ("cell", [45.0] * 3)})
+    values = np.array([[1.0, np.nan, np.nan]])
+    with pytest.raises(DataError, match=r"at least 50% of the land cells, found them in 33%: the map is upside down"):
+        observed(values, target(cells, 90.0), "grun: runoff", 0.5)

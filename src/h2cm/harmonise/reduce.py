@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 DAY = np.timedelta64(1, "D")
 WHOLE_DAY = 1 - 1e-6  # share of a day that must be there: a missing afternoon is a wrong mean
 PART_OF_MONTH = 0.5  # share of a month that must be there
+TEMPERATE = 30.0  # degrees, beyond which summer is warmer than winter
+LEAST_COVER = 0.5  # share of the cells that a constraint of all land must reach
 REACH = 2.0  # cells, to the neighbour that a gap in space may be filled from
 
 
@@ -131,7 +133,7 @@ def to_cells(
     weights = regrid.weights(regrid.grid_of(data), regrid.target_of(target.grid))
     rows, columns = target.index
     length = max(1, regrid.PIECE // (8 * int(np.prod(data.shape[1:]))))
-    group = 31 if per == "time" else (12 if step == "month" else 1)
+    group = int(np.clip(length * first.size / max(share.nnz, 1), *((31, 366) if per == "time" else (1, 120))))
     result = np.full((first.size, rows.size), np.nan, "f4")
     for start in range(0, first.size, group):
         part = share[start : start + group]
@@ -180,6 +182,28 @@ def complete(values: np.ndarray, target: Target, origin: str) -> np.ndarray:
     return fill_from_neighbours(values, target, origin)
 
 
+def check_seasons(values: np.ndarray, target: Target, origin: str) -> None:
+    """Check that it is warmer, or lighter, in local summer than in winter beyond `TEMPERATE` degrees (day, cell).
+
+    Raises
+    ------
+    DataError
+        If it is not: the map is upside down, or the time axis half a year off.
+    """
+    lat, month = target.cells["lat"].values, pd.DatetimeIndex(target.days).month
+    july, january = np.isin(month, (6, 7, 8)), np.isin(month, (12, 1, 2))
+    if not (july.any() and january.any()):
+        return
+    for name, rows, sign in (("north", lat > TEMPERATE, 1), ("south", lat < -TEMPERATE, -1)):
+        if rows.any():
+            contrast = sign * float(values[july][:, rows].mean() - values[january][:, rows].mean())
+            if contrast < 0:
+                raise DataError(
+                    f"{origin}: expected more in summer than in winter beyond {TEMPERATE:g} degrees {name}, found "
+                    f"{-contrast:.1f} less: the map is upside down, or the time axis half a year off"
+                )
+
+
 def fill_from_neighbours(values: np.ndarray, target: Target, origin: str) -> np.ndarray:
     """Values (..., cell), the gaps of a cell filled from the nearest complete cell within `REACH` cells.
 
@@ -223,13 +247,21 @@ def fill_from_neighbours(values: np.ndarray, target: Target, origin: str) -> np.
     return values
 
 
-def observed(values: np.ndarray, target: Target, origin: str) -> np.ndarray:
+def observed(values: np.ndarray, target: Target, origin: str, cover: float = 0.0) -> np.ndarray:
     """Monthly constraint (month, cell), of which gaps are logged.
+
+    Parameters
+    ----------
+    values : array (month, cell)
+    target : Target
+    origin : str
+    cover : float
+        Share of the cells that must have a value in some month.
 
     Raises
     ------
     DataError
-        If there is no value at all in the period.
+        If there is no value at all in the period, or in too few cells.
     """
     empty = np.isnan(values).all(1)
     if empty.all():
@@ -240,5 +272,12 @@ def observed(values: np.ndarray, target: Target, origin: str) -> np.ndarray:
         first, last = (str(target.months[~empty][i])[:7] for i in (0, -1))
         log.info(
             "%s: %d of %d months have no value; observed from %s to %s", origin, empty.sum(), empty.size, first, last
+        )
+    reached = float(np.isfinite(values).any(0).mean())
+    log.info("%s: values in %.0f %% of the cells", origin, 100 * reached)
+    if reached < cover:
+        raise DataError(
+            f"{origin}: expected values in at least {cover:.0%} of the land cells, found them in {reached:.0%}: the map is "
+            "upside down or shifted, or does not cover the grid's bounds"
         )
     return values

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from h2cm import products, regrid
-from h2cm.harmonise.reduce import Target, complete, fill_from_neighbours, observed, to_cells
+from h2cm.harmonise.reduce import LEAST_COVER, Target, check_seasons, complete, fill_from_neighbours, observed, to_cells
 from h2cm.harmonise.statics import static_fields
 from h2cm.store import DataError
 
@@ -49,18 +49,21 @@ def _variable(data: xr.Dataset, name: str, product: str) -> xr.DataArray:
     return data[name]
 
 
-def daily(archive: Archive, product: str, name: str) -> np.ndarray:
-    """Daily means (day, cell) of a forcing variable, without gaps."""
+def daily(archive: Archive, product: str, name: str, seasonal: bool = False) -> np.ndarray:
+    """Daily means (day, cell) of a forcing variable, without gaps; `seasonal` ones are checked for their seasons."""
     with archive.open(product) as data:
         values = to_cells(_variable(data, name, product), data.attrs["step"], archive.target, "time")
-    return complete(values, archive.target, f"{product}: {name}")
+    values = complete(values, archive.target, f"{product}: {name}")
+    if seasonal:
+        check_seasons(values, archive.target, f"{product}: {name}")
+    return values
 
 
-def monthly(archive: Archive, product: str, name: str) -> np.ndarray:
-    """Monthly means (month, cell), NaN where there are too few values."""
+def monthly(archive: Archive, product: str, name: str, cover: float = 0.0) -> np.ndarray:
+    """Monthly means (month, cell), NaN where there are too few values; in at least a share `cover` of the cells."""
     with archive.open(product) as data:
         values = to_cells(_variable(data, name, product), data.attrs["step"], archive.target, "month")
-    return observed(values, archive.target, f"{product}: {name}")
+    return observed(values, archive.target, f"{product}: {name}", cover)
 
 
 def net_flux_less_fire(archive: Archive, product: str, fire: str = "gfed") -> np.ndarray:
@@ -100,7 +103,7 @@ def net_flux_less_fire(archive: Archive, product: str, fire: str = "gfed") -> np
             min(lacking),
             max(lacking),
         )
-    return observed(values, archive.target, f"{product} less {fire}")
+    return observed(values, archive.target, f"{product} less {fire}", LEAST_COVER)
 
 
 def _median(values: np.ndarray, axis: int) -> np.ndarray:
@@ -187,24 +190,24 @@ class Source:
     make: Callable
 
 
-def _row(function: Callable, product: str, name: str) -> Source:
-    return Source((product,), partial(function, product=product, name=name))
+def _row(function: Callable, product: str, name: str, **checks) -> Source:
+    return Source((product,), partial(function, product=product, name=name, **checks))
 
 
 STATIC_PRODUCTS = ("soilgrids", "globeland30", "gtopo30", "tootchi")
 SOURCES: dict[str, Source] = {
-    "net_radiation": _row(daily, "ceres", "net_radiation"),
+    "net_radiation": _row(daily, "ceres", "net_radiation", seasonal=True),
     "precipitation": _row(daily, "gpcp", "precipitation"),
-    "air_temperature": _row(daily, "crujra", "air_temperature"),
+    "air_temperature": _row(daily, "crujra", "air_temperature", seasonal=True),
     "vapour_pressure_deficit": _row(daily, "era5", "vapour_pressure_deficit"),
     "co2": _row(daily, "cams_co2", "co2"),
     "static": Source(STATIC_PRODUCTS, static),
-    "tws": _row(monthly, "grace", "tws"),
+    "tws": _row(monthly, "grace", "tws", cover=LEAST_COVER),
     "swe": _row(monthly, "globsnow", "swe"),
-    "fapar": _row(monthly, "modis_fapar", "fapar"),
-    "et": _row(monthly, "fluxcom", "et"),
-    "gpp": _row(monthly, "fluxcom", "gpp"),
-    "runoff": _row(monthly, "grun", "runoff"),
+    "fapar": _row(monthly, "modis_fapar", "fapar", cover=LEAST_COVER),
+    "et": _row(monthly, "fluxcom", "et", cover=LEAST_COVER),
+    "gpp": _row(monthly, "fluxcom", "gpp", cover=LEAST_COVER),
+    "runoff": _row(monthly, "grun", "runoff", cover=LEAST_COVER),
     "nee_oco2": Source(("oco2_mip", "gfed"), partial(net_flux_less_fire, product="oco2_mip")),
     "nee_carboscope": Source(("carboscope", "gfed"), partial(net_flux_less_fire, product="carboscope")),
     "cue": Source(("trendy",), carbon_use_efficiency),

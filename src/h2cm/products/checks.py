@@ -19,6 +19,8 @@ step twice with different values                 error
 time axis with a hole, year too short            kept as it is: forcing that lacks a day, and a constraint
                                                  without any value, are errors of `h2cm.harmonise`
 month or step without any value                  logged; an error of `h2cm.harmonise` where it is forcing
+map upside down although its latitudes are       error of `h2cm.harmonise` where it shows: temperature and
+right, time axis half a year off                 radiation in summer, products of all land in the cells they reach
 ===============================================  =========================================================
 """
 
