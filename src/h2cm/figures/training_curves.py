@@ -44,7 +44,7 @@ def draw(folder: Path, config: Config) -> Figure:
         if lowest is not None:
             axis = axes.flat[lowest]
             axis.tick_params(labelbottom=True)
-            axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+            axis.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
     figure.supxlabel("Epoch", fontsize=8)
     figure.supylabel("Loss (–)", fontsize=8)
     letters(axes.flat[: len(parts)])
