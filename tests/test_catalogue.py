@@ -2,12 +2,14 @@
 
 import re
 from datetime import date
+from fnmatch import fnmatch
 
 import pytest
 
 from h2cm import catalogue, config
 from h2cm.config import ConfigError
 from h2cm.harmonise import products_of
+from h2cm.products import PRODUCTS, module
 from h2cm.store import VARIABLES
 from h2cm.units import conversion
 
@@ -157,3 +159,24 @@ def test_catalogue_and_readers_agree_on_what_a_variable_is_made_of():
 
 def fed(name):
     return {key for key, row in catalogue.load().items() if name in row.feeds and row.role != "published"}
+
+
+@pytest.mark.parametrize("name", sorted(name for name in PRODUCTS if hasattr(module(name), "LAYOUT")))
+def test_files_are_named_as_the_readers_expect(name):
+    layout, row = module(name).LAYOUT, catalogue.product(name)
+    file = layout.file_name(date(2001, 1, 1), date(2001, 12, 31)) or layout.pattern.replace("*", "INV1")
+    assert fnmatch(file, row.pattern(catalogue.WHOLE))
+    assert fnmatch(file, layout.pattern)
+    if row.yearly:
+        assert fnmatch(file, row.pattern("2001"))
+        assert not fnmatch(file, row.pattern("2002"))
+
+
+def test_documentation_has_each_product_with_its_door_and_size():
+    text = (catalogue.PATH.parents[1] / "docs" / "data.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|$", text, re.MULTILINE))
+    assert sorted(rows) == sorted(IDS)
+    for name, row in catalogue.load().items():
+        door, size = rows[name].split(" | ")[1:3]
+        assert door.startswith("by hand" if row.door == "local" else row.door), name
+        assert size == ("?" if row.gigabytes is None else f"{row.gigabytes:g}"), name

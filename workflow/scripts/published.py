@@ -9,4 +9,5 @@ from h2cm.job import job
 with job(snakemake) as config:
     own = config.products.local.get("published")
     folder = Path(own["folder"]).expanduser() if own else config.products.folder / "published"
-    published.write(published.read(folder, config), Path(snakemake.output[0]).parent, f"doi:{product('published').doi}")
+    source = str(folder) if own else f"doi:{product('published').doi}"
+    published.write(published.read(folder, config), Path(snakemake.output[0]).parent, source)
