@@ -1,4 +1,4 @@
-# make demo | test | env | lint | lock | clean
+# make demo | test | env | lint | docs | lock | clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # PyTorch as pip names it; its CUDA libraries come with it. Without a GPU, CPU-only wheels are much smaller:
@@ -8,7 +8,7 @@ CORES ?= all
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test env lint lock clean
+.PHONY: demo test env lint docs lock clean
 
 demo: env
 	$(BIN)/snakemake --cores $(CORES) all
@@ -31,6 +31,10 @@ lint: env
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+
+# The tables of keys in config/README.md.
+docs: env
+	$(BIN)/python -m h2cm.reference config/README.md
 
 # Exact versions of all packages but PyTorch and what belongs to it.
 lock: env

@@ -106,18 +106,23 @@ class Constraint(Section):
     """One data constraint; its key is the name of the target in the store."""
 
     prediction: str = Field(description="the daily model output that is compared")
-    compare: Literal["monthly", "monthly_centred", "mean_seasonal_cycle", "spatial_mean_anomaly", "mean_ratio"]
+    compare: Literal["monthly", "monthly_centred", "mean_seasonal_cycle", "spatial_mean_anomaly", "mean_ratio"] = Field(
+        description="how: month by month; the same, each side less its mean; mean seasonal cycles; the anomaly of the "
+        "area-weighted mean; one ratio of means a cell"
+    )
     years: Years | None = Field(None, description="first and last year compared; the whole period if not given")
-    weight: float = Field(1.0, ge=0)
+    weight: float = Field(1.0, ge=0, description="factor of this constraint in the loss")
 
 
 class Model(Section):
-    backend: Literal["auto", "native", "fused", "eager"] = "auto"
+    backend: Literal["auto", "native", "fused", "eager"] = Field(
+        "auto", description="how the days are stepped through; all give the same numbers, auto takes the fastest"
+    )
     spin_up_passes: int = Field(1, ge=0, description="runs through the whole record before the one that counts")
 
 
 class Split(Section):
-    folds: int = Field(10, ge=2)
+    folds: int = Field(10, ge=2, description="number of folds")
     block_degrees: PositiveFloat = Field(5.0, description="blocks that are drawn as a whole; towers: not used")
     neighbour_degrees: float = Field(0.5, ge=0, description="towers closer than this are drawn together")
     test_fraction: float = Field(1 / 11, ge=0, lt=1, description="share of the blocks in the fixed test set")
@@ -125,22 +130,24 @@ class Split(Section):
 
 
 class Training(Section):
-    epochs: PositiveInt = 100
+    epochs: PositiveInt = Field(100, description="at most; early stopping may end before")
     patience: PositiveInt = Field(10, description="epochs without a better validation loss before stopping")
-    batch_cells: PositiveInt = 128
-    learning_rate: PositiveFloat = 0.005
+    batch_cells: PositiveInt = Field(128, description="cells of a batch, each over the whole record")
+    learning_rate: PositiveFloat = Field(0.005, description="of AdamW, at the start")
     decay_factor: PositiveFloat = Field(0.7, description="of the learning rate, every `decay_epochs`")
-    decay_epochs: PositiveInt = 30
+    decay_epochs: PositiveInt = Field(30, description="epochs from one step of the learning rate to the next")
     clip: PositiveFloat = Field(0.5, description="gradients are clipped to plus or minus this value")
-    weight_decay: float = Field(0.01, ge=0)
+    weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     decay_constants: bool = Field(False, description="let the weight decay pull the global constants too")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
     folds_per_job: PositiveInt = Field(1, description="folds trained side by side by one job")
 
 
 class Prior(Section):
-    mean: float
-    std: PositiveFloat
+    """What a global constant is drawn towards: the loss gets ((value - mean) / std) squared."""
+
+    mean: float = Field(description="expected value")
+    std: PositiveFloat = Field(description="standard deviation around it")
 
 
 class Experiment(Section):
@@ -179,21 +186,31 @@ class Prediction(Section):
 class Config(Section):
     """A whole run."""
 
-    run: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="outputs go to results/<run>")
-    source: Literal["twin", "towers", "products", "published"]
-    seed: int = Field(0, ge=0)
-    period: Period = Period()
-    grid: Grid = Grid()
-    twin: Twin = Twin()
-    towers: Towers = Towers()
-    products: Products = Products()
-    constraints: dict[str, Constraint]
-    model: Model = Model()
-    split: Split = Split()
-    training: Training = Training()
-    experiments: dict[str, Experiment] = {"cv": Experiment()}
-    prediction: Prediction = Prediction()
-    figures: tuple[str, ...] = Field((), strict=False, description="figures drawn, by name")
+    run: str = Field(
+        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$", description="name of the run: outputs go to results/<run>"
+    )
+    source: Literal["twin", "towers", "products", "published"] = Field(
+        description="where the data come from: the synthetic Earth, flux towers, the original products, or the inputs and "
+        "targets that the study published"
+    )
+    seed: int = Field(0, ge=0, description="of the synthetic Earth, the split, initial weights and batches")
+    period: Period = Field(Period(), description="days that are simulated")
+    grid: Grid = Field(Grid(), description="target grid; towers: not used")
+    twin: Twin = Field(Twin(), description="source `twin`")
+    towers: Towers = Field(Towers(), description="source `towers`")
+    products: Products = Field(Products(), description="sources `products` and `published`")
+    constraints: dict[str, Constraint] = Field(description="data constraints, by their names in the store")
+    model: Model = Field(Model(), description="how the model runs")
+    split: Split = Field(Split(), description="test set and folds")
+    training: Training = Field(Training(), description="optimisation")
+    experiments: dict[str, Experiment] = Field(
+        {"cv": Experiment()},
+        description="by name: what each does differently; the first is the one that most figures show",
+    )
+    prediction: Prediction = Field(Prediction(), description="what is written")
+    figures: tuple[str, ...] = Field(
+        (), strict=False, description="figures drawn, by name; all that the source allows if empty"
+    )
 
 
 def parse(values: dict, name: str = "configuration") -> Config:

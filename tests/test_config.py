@@ -1,0 +1,150 @@
+"""The configuration: what is refused and how it is said, defaults, and that its documentation is that of the schema."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from conftest import ROOT
+from h2cm.checks import check
+from h2cm.config import Config, ConfigError, from_part, load, parse, part
+from h2cm.outputs import OUTPUT_ATTRS
+from h2cm.reference import insert
+
+FILES = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name != "products.yaml")
+
+
+@pytest.fixture
+def values() -> dict:
+    """A small configuration, as read from YAML."""
+    return {
+        "run": "test",
+        "source": "twin",
+        "period": {"start": "2010-01-01", "end": "2012-12-31"},
+        "grid": {"resolution": 10},
+        "constraints": {
+            "gpp": {"prediction": "gpp", "compare": "monthly", "years": [2010, 2011]},
+            "cue": {"prediction": "cue", "compare": "mean_ratio"},
+        },
+        "split": {"folds": 3},
+        "experiments": {"cv": {}, "prior": {"priors": {"q10": {"mean": 1.5, "std": 0.3}}, "folds": [0, 2]}},
+    }
+
+
+def change(values: dict, path: str, value) -> dict:
+    *sections, key = path.split(".")
+    for name in sections:
+        values = values.setdefault(name, {})
+    values[key] = value
+    return values
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_configuration_files_are_valid(path):
+    config = load(path)
+    check(config, str(path))
+    assert parse(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("colour", "red", "colour: Extra inputs"),
+        ("training.epoch", 3, "training.epoch: Extra inputs"),
+        ("training.epochs", "many", "training.epochs: Input should be a valid integer (found 'many')"),
+        ("training.epochs", 0, "training.epochs: Input should be greater than 0 (found 0)"),
+        ("training.epochs", 2.5, "training.epochs: Input should be a valid integer (found 2.5)"),
+        ("source", "sat", "source: Input should be 'twin', 'towers', 'products' or 'published' (found 'sat')"),
+        ("run", "../elsewhere", "run: String should match"),
+        ("period.end", "2009-12-31", "period: the period is empty: it starts 2010-01-01 and ends 2009-12-31"),
+        ("constraints.gpp.years", [2009, 2011], "constraints.gpp.years: expected years within the period 2010-2012"),
+        ("constraints.gpp.years", [2012, 2010], "constraints.gpp.years: expected [first, last], got [2012, 2010]"),
+        ("constraints", {}, "constraints: expected at least one entry"),
+        ("experiments", {}, "experiments: expected at least one entry"),
+        ("experiments.cv.constraints", ["et"], "experiments.cv.constraints: expected some of gpp, cue (found 'et')"),
+        ("experiments.cv.constraints", [], "experiments.cv.constraints: expected at least one constraint"),
+        (
+            "experiments.cv.folds",
+            [3],
+            "experiments.cv.folds: expected different folds from 0 to 2, at least one (found [3])",
+        ),
+        ("experiments.cv.train_years", [2010, 2019], "experiments.cv.train_years: expected years within the period"),
+        (
+            "experiments.cv.evaluate_years",
+            [2000, 2010],
+            "experiments.cv.evaluate_years: expected years within the period",
+        ),
+        ("experiments.a b", {}, "experiments.a b: expected a name of letters"),
+        ("split.test_sites", ["DE-Hai"], "split.test_sites: expected none, as the source is twin"),
+        ("source", "towers", "towers.folders: expected at least one folder"),
+        ("constraints.gdp", {"prediction": "gpp", "compare": "monthly"}, "constraints.gdp: expected one of tws, "),
+        ("constraints.gpp.prediction", "gdp", "constraints.gpp.prediction: expected one of "),
+        ("constraints.cue.prediction", "gpp", "constraints.cue.prediction: expected one of cue (found 'gpp')"),
+        ("prediction.daily", ["gdp"], "prediction.daily: expected one of "),
+        ("figures", ["split_mop"], "figures: 'split_mop' is none of split_map"),
+        ("grid.resolution", 7, "grid.resolution: expected a divisor of 180 degrees, got 7"),
+        ("grid.bounds", [0, 0, 0.5, 0.5], "grid.bounds: [0.0, 0.0, 0.5, 0.5] holds no centre"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_its_key(values, path, value, expected):
+    check(parse(values))
+    change(values, path, value)
+    with pytest.raises(ConfigError) as error:
+        check(parse(values, "c.yaml"), "c.yaml")
+    assert f"c.yaml: {expected}" in str(error.value)
+    assert all(line.startswith("c.yaml: ") for line in str(error.value).splitlines())
+
+
+def test_all_mistakes_are_named_at_once(values):
+    change(values, "constraints.gpp.years", [1999, 2000])
+    change(values, "experiments.cv.folds", [7])
+    with pytest.raises(ConfigError) as error:
+        parse(values)
+    assert len(str(error.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("run: [", "expected YAML"),
+        ("- a\n- b", "expected keys and values, found list"),
+        ("", "expected keys and values"),
+    ],
+)
+def test_files_that_are_no_configuration(tmp_path, content, expected):
+    path = tmp_path / "c.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=expected) as error:
+        load(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"nothing\.yaml: expected a configuration file"):
+        load(tmp_path / "nothing.yaml")
+
+
+def test_a_part_has_its_sections_and_no_other(values):
+    config = parse(values)
+    seen = from_part(yaml.safe_load(yaml.safe_dump(part(config, "seed", "period", "constraints", experiment="prior"))))
+    assert (seen.seed, seen.period, seen.constraints) == (config.seed, config.period, config.constraints)
+    assert seen.experiments == {"prior": config.experiments["prior"]}
+    for name in Config.model_fields.keys() - {"seed", "period", "constraints", "experiments"}:
+        with pytest.raises(AttributeError):
+            getattr(seen, name)
+
+
+def test_documentation_is_that_of_the_schema():
+    text = (ROOT / "config" / "README.md").read_text()
+    assert insert(text) == text, "config/README.md is out of date: make docs"
+
+
+def test_every_key_is_explained():
+    text = insert((ROOT / "config" / "README.md").read_text())
+    rows = [line for line in text.splitlines() if line.startswith("| `") and line.count("|") >= 5]
+    assert len(rows) > 50
+    assert not [row for row in rows if not row.split("|")[-2].strip()]
+
+
+def test_default_outputs_exist(values):
+    assert set(parse(values).prediction.monthly) <= set(OUTPUT_ATTRS)

@@ -1,0 +1,210 @@
+"""The workflow, with a real Snakemake in a temporary directory: what it plans, and what runs again after which change.
+
+The files of a run are pretended (``--touch``), as what they hold does not matter here; that the rules make them is
+tested in test_run.py.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conftest import ROOT
+
+CONFIG = {
+    "run": "test",
+    "source": "twin",
+    "period": {"start": "2015-01-01", "end": "2016-12-31"},
+    "grid": {"resolution": 15},
+    "constraints": {
+        "gpp": {"prediction": "gpp", "compare": "mean_seasonal_cycle"},
+        "tws": {"prediction": "tws", "compare": "monthly_centred"},
+    },
+    "split": {"folds": 2},
+    "experiments": {"cv": {}, "prior": {"folds": [0], "priors": {"q10": {"mean": 1.5, "std": 0.3}}}},
+    "figures": ["split_map", "training_curves", "maps"],
+}
+BELOW_TRAINING = Counter(train=3, predict=3, evaluate=3, metrics=1)
+
+
+def snakemake(folder: Path, *arguments: str, check: bool = True) -> str:
+    """Run Snakemake in a folder and return what it says."""
+    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2"]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    said = result.stdout + result.stderr
+    assert not check or result.returncode == 0, said
+    assert check or result.returncode != 0, said
+    return said
+
+
+def planned(folder: Path) -> Counter:
+    """How many jobs of each rule would run, ``all`` left out."""
+    table = re.search(r"^job +count\n-.*\n((?:\w+ +\d+\n)+)total", snakemake(folder, "all", "--dry-run"), re.MULTILINE)
+    jobs = Counter({name: int(n) for name, n in (line.split() for line in table[1].splitlines())} if table else {})
+    del jobs["all"]
+    return jobs
+
+
+def copy_of_the_workflow(folder: Path) -> Path:
+    for name in ("Snakefile", "workflow", "src", "profiles", "envs", "config"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy(source, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory) -> Path:
+    """A folder in which the run is complete."""
+    folder = copy_of_the_workflow(tmp_path_factory.mktemp("workflow"))
+    (folder / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    for row in snakemake(folder, "--summary").splitlines():
+        name, _, rule = [*row.split("\t"), "", ""][:3]
+        if name.startswith("results/"):
+            path = folder / name
+            path.mkdir(parents=True) if name.endswith("/products") else path.parent.mkdir(parents=True, exist_ok=True)
+            if rule and not path.is_dir():
+                path.touch()
+    snakemake(folder, "all", "--touch", "--forceall")
+    assert planned(folder) == {}
+    return folder
+
+
+@pytest.fixture
+def edit(done):
+    """Edit a file of the finished run; undone afterwards."""
+    kept = {}
+
+    def replace(name: str, old: str, new: str) -> None:
+        path = done / name
+        text = kept.setdefault(path, path.read_text())
+        assert old in text, f"{name}: {old!r} is not there"
+        path.write_text(text.replace(old, new, 1))
+
+    yield replace
+    for path, text in kept.items():
+        path.write_text(text)
+
+
+def configure(edit, done: Path, **changes) -> None:
+    name = "config/config.yaml"
+    edit(name, (done / name).read_text(), yaml.safe_dump(CONFIG | changes))
+
+
+def test_comments_and_docstrings_run_nothing(done, edit):
+    edit("src/h2cm/model/process.py", '"""', '"""Said otherwise. ')
+    edit("src/h2cm/figures/maps.py", "def draw(", "# a comment\ndef draw(")
+    edit("workflow/scripts/train.py", "with job(", "# a comment\nwith job(")
+    edit("workflow/scripts/train.py", '"""', '"""Said otherwise. ')
+    assert planned(done) == {}
+
+
+def test_an_edit_of_the_physics_trains_again_and_all_below(done, edit):
+    edit("src/h2cm/model/process.py", "FREEZING_POINT = 273.15", "FREEZING_POINT = 273.16")
+    jobs = planned(done)
+    assert jobs.items() >= BELOW_TRAINING.items()
+    assert not jobs.keys() & {"twin", "grid", "harmonise", "split", "store_summary", "resolve"}
+
+
+def test_an_edit_of_a_figure_draws_that_figure(done, edit):
+    edit("src/h2cm/figures/maps.py", "def draw(", "EDITED = True\n\n\ndef draw(")
+    assert planned(done) == {"figure": 1}
+
+
+def test_an_edit_of_a_script_runs_its_rule(done, edit):
+    edit("workflow/scripts/store_summary.py", "summarise(", "(summarise)(")
+    assert planned(done) == {}, "the same syntax tree"
+    edit("workflow/scripts/store_summary.py", "with job(snakemake):", "with job(snakemake, progress=True):")
+    assert planned(done) == {"store_summary": 1}
+
+
+def test_an_edit_of_a_reader_harmonises_its_variable(done, edit):
+    edit("src/h2cm/products/grace.py", "def read(", "EDITED = True\n\n\ndef read(")
+    jobs = planned(done)
+    # the synthetic Earth writes its products with the same modules
+    assert jobs["twin"] == 1 and jobs["grid"] == 0
+
+
+def test_a_value_of_training_trains_again_and_all_below(done, edit):
+    configure(edit, done, training={"learning_rate": 0.001})
+    jobs = planned(done)
+    assert jobs.items() >= BELOW_TRAINING.items() and jobs["resolve"] == 1
+    assert not jobs.keys() & {"twin", "grid", "harmonise", "split", "store_summary"}
+
+
+def test_a_value_of_one_experiment_trains_that_experiment(done, edit):
+    prior = {"folds": [0], "priors": {"q10": {"mean": 1.4, "std": 0.3}}}
+    configure(edit, done, experiments={"cv": {}, "prior": prior})
+    jobs = planned(done)
+    assert jobs.items() >= Counter(train=1, predict=1, evaluate=1, metrics=1).items() and jobs["harmonise"] == 0
+
+
+def test_a_figure_added_is_drawn(done, edit):
+    configure(edit, done, figures=["split_map", "training_curves", "maps", "constants"])
+    assert planned(done) == {"resolve": 1, "figure": 1}
+
+
+def test_another_seed_splits_again_and_makes_another_earth(done, edit):
+    configure(edit, done, seed=1)
+    jobs = planned(done)
+    assert jobs.items() >= (BELOW_TRAINING + Counter(twin=1, split=1, harmonise=8)).items() and jobs["grid"] == 0
+
+
+def test_several_folds_by_one_job(done, edit):
+    configure(edit, done, training={"folds_per_job": 2})
+    jobs = planned(done)
+    assert jobs["train_cv_folds_0_1"] == jobs["train_prior_folds_0"] == 1 and jobs["train"] == 0
+
+
+def test_a_given_configuration_replaces_the_default(done, tmp_path):
+    path = tmp_path / "other.yaml"
+    path.write_text(yaml.safe_dump({k: v for k, v in CONFIG.items() if k != "figures"} | {"run": "other"}))
+    said = snakemake(done, "all", "--dry-run", "--configfile", str(path))
+    assert "results/other/figures/recovery.png" in said and "results/test/" not in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"training": {"epoch": 3}}, "config/config.yaml: training.epoch: Extra inputs are not permitted (found 3)"),
+        ({"figures": ["map"]}, "config/config.yaml: figures: 'map' is none of split_map"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_said_plainly(done, edit, changes, message):
+    configure(edit, done, **changes)
+    said = snakemake(done, "all", check=False)
+    assert message in said and "Traceback" not in said
+
+
+def test_missing_towers_are_said_plainly(done, edit):
+    text = (ROOT / "config" / "towers.yaml").read_text()
+    edit("config/towers.yaml", text, re.sub(r"folders: \[.*?\]", "folders: [nowhere]", text))
+    said = snakemake(done, "all", "--dry-run", "--configfile", "config/towers.yaml", check=False)
+    assert "towers.folders: nowhere: expected a folder with ONEFlux zips" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("name", ["paper", "published", "towers"])
+def test_the_other_configurations_are_planned(done, name, request):
+    path = done / "config" / f"{name}.yaml"
+    if name == "towers":
+        shared = request.getfixturevalue("shared")
+        path.write_text(path.read_text().replace("../shared", str(shared)))
+    said = snakemake(done, "all", "--dry-run", "--quiet", "all", "--configfile", str(path))
+    assert "rror" not in said
+
+
+def test_lint_and_format_are_clean(done):
+    assert "good condition" in snakemake(ROOT, "--lint")
+    result = subprocess.run(
+        [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
