@@ -23,7 +23,8 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m h2cm.model.backends.native || echo "The compiled step could not be built: training is slower."
 	touch $@
 
-test: lint
+# Linting is among the tests.
+test: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: env

@@ -202,9 +202,10 @@ def test_the_other_configurations_are_planned(done, name, request):
     assert "rror" not in said
 
 
-def test_lint_and_format_are_clean(done):
-    assert "good condition" in snakemake(ROOT, "--lint")
-    result = subprocess.run(
-        [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow"], cwd=ROOT, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
+@pytest.mark.parametrize(
+    "command",
+    ["ruff check", "ruff format --check", "snakefmt --check Snakefile workflow", "snakemake --lint --cores 1"],
+)
+def test_lint_and_format_are_clean(command):
+    result = subprocess.run([sys.executable, "-m", *command.split()], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr

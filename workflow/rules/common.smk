@@ -15,9 +15,12 @@ from h2cm import resources
 from h2cm.checks import check
 from h2cm.config import ConfigError, parse as parse_configuration, part
 from h2cm.dependencies import code_hash
+from h2cm.evaluate.run import folds
 from h2cm.figures.registry import FIGURES, figure_inputs, figure_names
 from h2cm.harmonise import products_of
-from h2cm.store import DataError
+from h2cm.retrieve import parts
+from h2cm.retrieve import parts as product_parts
+from h2cm.store import VARIABLES, DataError
 from h2cm.tables.registry import TABLES, table_inputs, table_names
 from h2cm.towers.oneflux import find
 
@@ -36,11 +39,12 @@ def checked_configuration():
 resources.use_source(SOURCE)
 CONFIG = checked_configuration()
 RUN = f"results/{CONFIG.run}"
-FORCING = ["net_radiation", "precipitation", "air_temperature", "vapour_pressure_deficit", "co2"]
+FORCING = [row.name for row in VARIABLES.values() if row.role == "forcing"]
 STORE_INPUTS = ["grid", *FORCING, "static"]
 EXPERIMENTS = list(CONFIG.experiments)
 COMPETITORS = ["fluxcom", "trendy"] if CONFIG.source in ("twin", "products") else []
 TRUTH = [f"{RUN}/twin/truth.nc"] if CONFIG.source == "twin" else []
+PRODUCTS = f"{RUN}/twin/products" if CONFIG.source == "twin" else str(CONFIG.products.folder)
 TRAINING = "train" if CONFIG.training.folds_per_job == 1 else "train_together"
 DRAWN = ["source", "period", "grid", "constraints", "split", "experiments"]  # what figures and tables depend on
 
@@ -78,26 +82,31 @@ def code(script, *chosen):
     return code_hash(SCRIPTS / script, SOURCE, chosen)
 
 
+def product_files(variable):
+    """The files of the products that a variable, or a competitor, is made of: the synthetic Earth's, or lists of those
+    retrieved."""
+    if CONFIG.source == "twin":
+        return [PRODUCTS]
+    return [f"{CONFIG.products.folder}/retrieved/{name}_{part}.csv" for name, part in parts(CONFIG, variable)]
+
+
 def readers(variable):
     """The modules that read the products of a variable."""
     return [f"h2cm.products.{product}" for product in products_of(variable)]
 
 
-def folds(experiment):
-    """The folds that an experiment trains."""
-    chosen = CONFIG.experiments[experiment].folds
-    return list(range(CONFIG.split.folds)) if chosen is None else list(chosen)
-
-
 def trained():
     """All experiments and folds of the run."""
-    return [(experiment, fold) for experiment in EXPERIMENTS for fold in folds(experiment)]
+    return [(experiment, fold) for experiment in EXPERIMENTS for fold in folds(CONFIG, experiment)]
 
 
 def fold_groups():
     """Experiment and folds of each training job where a job trains several folds."""
     size = CONFIG.training.folds_per_job
-    return [(name, folds(name)[i : i + size]) for name in EXPERIMENTS for i in range(0, len(folds(name)), size)]
+    every = {experiment: folds(CONFIG, experiment) for experiment in EXPERIMENTS}
+    return [
+        (name, list(numbers[i : i + size])) for name, numbers in every.items() for i in range(0, len(numbers), size)
+    ]
 
 
 def in_run(paths):
@@ -166,11 +175,3 @@ def where_results_are():
             f"  model input  {RUN}/store/, summary in {RUN}/store_summary.csv",
         ]
     )
-
-
-def product_files(variable):
-    """The files of the products that a variable is made of."""
-    return retrieved(variable) if CONFIG.source == "products" else [PRODUCTS]
-
-
-PRODUCTS = f"{RUN}/twin/products" if CONFIG.source == "twin" else str(CONFIG.products.folder)

@@ -1,12 +1,5 @@
 """From the archives to the folder of the products: one job for each part (a year, or the whole) of a product."""
 
-from h2cm.retrieve import parts
-
-
-def retrieved(variable):
-    """Lists of the retrieved files that a variable of the store, or a competitor, is made of."""
-    return [f"{CONFIG.products.folder}/retrieved/{name}_{part}.csv" for name, part in parts(CONFIG, variable)]
-
 
 # No hash of the code among its params: a better downloader is no reason to retrieve again.
 rule retrieve:
@@ -40,7 +33,7 @@ if CONFIG.source == "published":
 
     rule published:
         input:
-            retrieved("published"),
+            product_files("published"),
         output:
             store_files(),
         log:
