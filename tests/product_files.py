@@ -261,7 +261,7 @@ def trendy(folder: Path) -> None:
 
 
 def geotiff(
-    path: Path, values: np.ndarray, west: float, north: float, width: float, missing=None, projected=False
+    path: Path, values: np.ndarray, west: float, north: float, width: float, missing=None, projected=False, text=None
 ) -> None:
     """A GeoTIFF of `values` (row from the north, column)."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -270,6 +270,7 @@ def geotiff(
         (33550, 12, (width, width, 0.0)),
         (33922, 12, (0.0, 0.0, 0.0, west, north, 0.0)),
         (34735, 3, (1, 1, 0, 2, 1024, 0, 1, 1 if projected else 2, 1025, 0, 1, 1)),
+        (34737, 2, text),
         (42113, 2, None if missing is None else str(missing)),
     ):
         if value is not None:

@@ -15,7 +15,7 @@ import product_files as make
 from h2cm import catalogue, products, regrid, units
 from h2cm.grid import Grid
 from h2cm.harmonise.statics import FEATURES
-from h2cm.products import checks, globsnow, layout, raster
+from h2cm.products import checks, globsnow, homolosine, layout, raster
 from h2cm.store import DataError
 
 GRID = Grid(10.0)
@@ -331,6 +331,41 @@ def test_raster_that_is_projected(tmp_path):
     make.geotiff(tmp_path / "n50.tif", np.full((2, 2), 20, "u1"), 5e5, 5e6, 30.0, 255, projected=True)
     with pytest.raises(DataError, match=r"expected pixels in degrees .* gdalwarp"):
         products.read("globeland30", [tmp_path / "n50.tif"])
+
+
+def test_homolosine_projection_as_proj_has_it():
+    pyproj = pytest.importorskip("pyproj", reason="needs pyproj, the referee")
+    rng = np.random.default_rng(0)
+    lat, lon = rng.uniform(-89, 89, 2000), rng.uniform(-180, 180, 2000)
+    x, y = pyproj.Proj("+proj=igh +a=6378137 +b=6378137 +units=m")(lon, lat)
+    found = homolosine.latitude_longitude(x, y)
+    np.testing.assert_allclose(found, [lat, lon], atol=1e-6)
+
+
+def test_homolosine_by_hand():
+    """On the equator and the central meridian of a lobe a degree is a degree; between the lobes there is nothing."""
+    degree = np.radians(1) * homolosine.RADIUS
+    lat, lon = homolosine.latitude_longitude(
+        np.array([30, 20, -175, -40.5]) * degree, np.array([10, -30, 1, 60]) * degree
+    )
+    np.testing.assert_allclose(lat[:3], [10, -30, 1])
+    np.testing.assert_allclose(lon[:2], [30, 20])
+    assert lon[2] == pytest.approx(-100 - 75 / np.cos(np.radians(1))) and np.isnan(lon[3])
+
+
+def test_soil_in_homolosine_projection(tmp_path):
+    """A map of 50 km that holds 10 times the latitude: cells of 5° get theirs, and 7 is missing."""
+    size = 50e3
+    x, y = (np.arange(800) + 0.5) * size - 2e7, 8.7e6 - (np.arange(348) + 0.5) * size
+    lat, _ = homolosine.latitude_longitude(x, y[:, None])
+    values = np.where(np.isnan(lat), -32768, np.round(np.nan_to_num(lat) * 10)).astype("i4")
+    text = "Interrupted_Goode_Homolosine|GCS Name = WGS 84|"
+    make.geotiff(tmp_path / "a_1000.tif", values, -2e7, 8.7e6, size, -32768, projected=True, text=text)
+    data = raster.average([tmp_path / "a_1000.tif"], {"v": lambda v: v / 10.0}, lambda v: v != -32768)
+    found = regrid.regrid(data["v"], Grid(5.0), 0.1).sel(lat=slice(-80, 80))
+    assert float(abs(found - found.lat).max()) < 0.6
+    with pytest.raises(DataError, match="expected one homolosine map of the globe, found 2 files"):
+        raster.average([tmp_path / "a_1000.tif"] * 2, {"v": lambda v: v}, lambda v: v > 0)
 
 
 def test_raster_without_a_place(tmp_path):

@@ -17,17 +17,21 @@ import numpy as np
 import xarray as xr
 from PIL import Image
 
+from h2cm.products import homolosine
 from h2cm.store import DataError
 
 FINE = 1 / 30  # degrees
 Image.MAX_IMAGE_PIXELS = None  # rasters of the globe are not an attack
-PIXEL_SCALE, TIE_POINT, NO_DATA, GEO_KEYS = 33550, 33922, 42113, 34735  # GeoTIFF 1.1 and GDAL tags
+PIXEL_SCALE, TIE_POINT, NO_DATA, GEO_KEYS, GEO_TEXT = 33550, 33922, 42113, 34735, 34737  # GeoTIFF 1.1 and GDAL tags
 MODEL_TYPE, PROJECTED = 1024, 1  # GeoTIFF key GTModelTypeGeoKey
 
 
 @dataclass(frozen=True)
 class Tile:
-    """Values (row, column) from north to south, west to east; the upper left corner and the pixel's size, degrees."""
+    """Values (row, column) from north to south, west to east; the upper left corner and the pixel's size.
+
+    In degrees, or in metres where `projection` is not empty.
+    """
 
     values: np.ndarray
     west: float
@@ -35,33 +39,42 @@ class Tile:
     width: float
     height: float
     missing: float | None
+    projection: str = ""
+
+    def valid(self, accept: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Which pixels `accept` takes and the file does not declare missing."""
+        good = accept(self.values)
+        return good if self.missing is None else good & (self.values != self.missing)
 
 
 def read_geotiff(path: Path) -> Tile:
-    """A GeoTIFF in geographic coordinates.
+    """A GeoTIFF in geographic coordinates, or in Goode's homolosine projection.
 
     Raises
     ------
     DataError
-        If it is no TIFF, or its pixels are not in degrees.
+        If it is no TIFF, or in another projection.
     """
     try:
         with Image.open(path) as image:
             tags = image.tag_v2
             values = np.asarray(image)
             scale, tie, keys = tags.get(PIXEL_SCALE), tags.get(TIE_POINT), tags.get(GEO_KEYS, ())
-            missing = tags.get(NO_DATA)
+            missing, text = tags.get(NO_DATA), str(tags.get(GEO_TEXT, ""))
     except (OSError, AttributeError, SyntaxError) as error:
         raise DataError(f"{path}: expected a GeoTIFF, which this is not, or it is damaged ({error})") from None
     if scale is None or tie is None:
         raise DataError(f"{path}: expected a GeoTIFF with the tags ModelPixelScale and ModelTiepoint, found none")
-    if (MODEL_TYPE, PROJECTED) in zip(keys[::4], keys[3::4]) or scale[0] > 90:
+    projection = ""
+    if "homolosine" in text.lower():
+        projection = "homolosine"
+    elif (MODEL_TYPE, PROJECTED) in zip(keys[::4], keys[3::4]) or scale[0] > 90:
         raise DataError(
             f"{path}: expected pixels in degrees (EPSG:4326), found a projection with pixels of {scale[0]:g} m; "
             "warp it first: gdalwarp -t_srs EPSG:4326 -tr 0.008333333333 0.008333333333 -r average"
         )
     missing = None if missing in (None, "") else float(str(missing).strip("\x00 "))
-    return Tile(values, tie[3] - tie[0] * scale[0], tie[4] + tie[1] * scale[1], scale[0], scale[1], missing)
+    return Tile(values, tie[3] - tie[0] * scale[0], tie[4] + tie[1] * scale[1], scale[0], scale[1], missing, projection)
 
 
 def read_bil(path: Path) -> Tile:
@@ -129,7 +142,7 @@ def average(
     read: Callable[[Path], Tile] = read_geotiff,
     empty: float = np.nan,
 ) -> xr.Dataset:
-    """Block means of functions of the pixels of a set of tiles.
+    """Block means of functions of the pixels of a set of tiles (in homolosine projection: of one map).
 
     Parameters
     ----------
@@ -148,15 +161,15 @@ def average(
     Dataset (lat, lon)
         Ascending, on the box that the tiles span; NaN where no pixel is valid.
     """
-    maps, coarse = {}, []
+    coarse = []
     for path in files:
         tile = read(Path(path))
+        if tile.projection:
+            return _from_homolosine(tile, statistics, tile.valid(valid), files)
         factor = max(1, round(FINE / tile.width)) if tile.width < FINE * 0.75 else 1
         if any(abs(n % factor) for n in tile.values.shape):
             factor = next(f for f in range(factor, 0, -1) if not (tile.values.shape[0] % f or tile.values.shape[1] % f))
-        good = valid(tile.values)
-        if tile.missing is not None:
-            good &= tile.values != tile.missing
+        good = tile.valid(valid)
         count = _blocks(good.astype("f8"), factor)
         means = {}
         for name, function in statistics.items():
@@ -180,6 +193,19 @@ def average(
             maps[name][row : row + shape[0], column : column + shape[1]] = values
     lat, lon = north - (np.arange(rows) + 0.5) * height, west + (np.arange(columns) + 0.5) * width
     return xr.Dataset({n: (("lat", "lon"), v[::-1]) for n, v in maps.items()}, {"lat": lat[::-1], "lon": lon})
+
+
+def _from_homolosine(tile: Tile, statistics: dict, good: np.ndarray, files: Sequence[Path]) -> xr.Dataset:
+    if len(files) > 1:
+        raise DataError(f"{files[0]}: expected one homolosine map of the globe, found {len(files)} files")
+    wide = max(1, round(2 * tile.width / homolosine.RADIUS * (180 / np.pi) / FINE))  # at least two pixels a cell
+    resolution = 180 / (round(180 / FINE) // wide)
+    return xr.Dataset(
+        {
+            name: homolosine.to_degrees(function(tile.values), good, tile.west, tile.north, tile.width, resolution)
+            for name, function in statistics.items()
+        }
+    )
 
 
 def _blocks(values: np.ndarray, factor: int) -> np.ndarray:

@@ -5,9 +5,9 @@ Layout: one GeoTIFF a property and depth, integers in scaled ("mapped") units, m
 https://docs.isric.org/globaldata/soilgrids/SoilGrids_faqs_01.html (Poggio et al. 2021, doi:10.5194/soil-7-217-2021),
 and of the release of 2017, for what version 2.0 has not: ``AWCh1_M_sl*_1km_ll.tif`` and ``AWCtS_M_sl*_1km_ll.tif``
 (available and saturated water content, volume %) and ``BDTICM_M_1km_ll.tif`` (depth to bedrock, cm; Hengl et al. 2017,
-doi:10.1371/journal.pone.0169748). In degrees (EPSG:4326), as the web coverage service gives them; the maps in
-Homolosine projection are warped first (the message says how). Unconfirmed: suffixes such as ``_1000`` of the
-aggregated maps, which are accepted.
+doi:10.1371/journal.pone.0169748). In degrees (EPSG:4326), as the web coverage service and the release of 2017 give
+them, or in Goode's homolosine projection, as the archive has them, aggregated to 1 or 5 km
+(``bdod_0-5cm_mean_1000.tif``, https://files.isric.org/soilgrids/latest/data_aggregated/).
 
 A property of the upper 30 cm is the mean of its depths (0-5, 5-15, 15-30 cm) weighted by their thickness; the levels
 of 2017 (at 0, 5, 15, 30 cm) are integrated by the trapezoidal rule.
