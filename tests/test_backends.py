@@ -176,7 +176,7 @@ def test_auto_takes_the_native_backend_unless_it_is_switched_off(monkeypatch):
         pytest.skip(reason)
     assert choose(model, forcing) is native
     monkeypatch.setenv("H2CM_NO_NATIVE", "1")
-    assert choose(model, forcing).__name__.endswith("eager")
+    assert choose(model, forcing).__name__.endswith("fused")
     model.backend = "native"
     with pytest.raises(ValueError, match="H2CM_NO_NATIVE"):
         choose(model, forcing)
@@ -207,7 +207,7 @@ def test_without_a_compiler_it_says_so_once(monkeypatch, tmp_path):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert native.unavailable(H2CM(3), torch.zeros(1, 1, 5))
-        assert choose(H2CM(3), torch.zeros(1, 1, 5)).__name__.endswith("eager")
+        assert choose(H2CM(3), torch.zeros(1, 1, 5)).__name__.endswith("fused")
     finally:
         native._operator.cache_clear()
 

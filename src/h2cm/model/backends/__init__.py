@@ -10,7 +10,7 @@ from importlib import import_module
 
 from torch import Tensor
 
-BACKENDS = ("native", "eager")
+BACKENDS = ("native", "fused", "eager")
 """Names of the backends (modules of this package), in the order in which ``auto`` prefers them."""
 
 

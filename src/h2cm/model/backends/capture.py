@@ -1,0 +1,148 @@
+"""Running a stretch of days on a GPU: the day compiled, the stretch captured as a CUDA graph and replayed.
+
+A day is some hundred small operations; launched one by one they take longer than they compute. `torch.compile` merges
+the elementwise ones, and a CUDA graph launches all of a stretch at once. Both are checked against the plain functions
+on the first stretch of each shape, gradients included, and given up with one warning where they fail. Environment
+variables switch them off: ``H2CM_NO_COMPILE`` and ``H2CM_NO_GRAPHS``.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from h2cm.model.backends.stretch import step_day
+
+KEPT = 12
+"""Shapes for which a captured stretch is kept; each holds the memory of one stretch on the GPU."""
+
+TOLERANCE = 0.01
+"""Sum of the differences from the plain functions, relative to the sum of the values. It is a check against wrong code,
+not of rounding: where a compiler was wrong, gradients were off by 38 to 128 % (the tests hold both to 2e-5)."""
+
+
+class Captured:
+    """A function of tensors, recorded once and replayed on new values.
+
+    Parameters
+    ----------
+    function : callable
+        Of (varying, constant), two lists of tensors; returns a list of tensors.
+    varying, constant : sequence of Tensor
+        Examples of the arguments: what changes from call to call, and what often stays.
+    record : callable
+        Given a function without arguments, runs it and returns a function that repeats it in place, and its results.
+    """
+
+    def __init__(self, function, varying: Sequence[Tensor], constant: Sequence[Tensor], record: Callable):
+        self.varying, self.constant = ([t.detach().clone(memory_format=torch.contiguous_format) for t in group]
+                                       for group in (varying, constant))  # fmt: skip
+        self.replay, self.results = record(lambda: function(self.varying, self.constant))
+        self.call = None
+
+    def __call__(self, varying: Sequence[Tensor], constant: Sequence[Tensor], call: object) -> list[Tensor]:
+        """Results for new arguments; `constant` is copied in only if `call` is not that of the last time."""
+        torch._foreach_copy_(self.varying, list(varying))
+        if call is not self.call:
+            torch._foreach_copy_(self.constant, list(constant))
+            self.call = call
+        self.replay()
+        # the next replay overwrites the results
+        results = [torch.empty_like(r) for r in self.results]
+        torch._foreach_copy_(results, self.results)
+        return results
+
+
+def record_cuda_graph(function: Callable) -> tuple[Callable, list[Tensor]]:
+    """Record a function as a CUDA graph, after some runs that compile and choose kernels."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            function()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        results = function()
+    return graph.replay, results
+
+
+@cache
+def compiled_step() -> Callable:
+    """`step_day` compiled. Buffers are not reused in place: with that the gradients were wrong (PyTorch 2.13)."""
+    return torch.compile(step_day, dynamic=False, fullgraph=True, options={"inplace_buffers": False})
+
+
+def worthwhile(device: torch.device) -> bool:
+    """Whether stretches are compiled or captured on this device."""
+    return device.type == "cuda"
+
+
+def agree(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
+    """Whether two lists of tensors are the same but for rounding."""
+    return all(
+        float((f - e).abs().nan_to_num().sum()) <= TOLERANCE * float(e.abs().nan_to_num().sum())
+        for f, e in zip(found, expected, strict=True)
+    )
+
+
+_kept: OrderedDict[tuple, Callable] = OrderedDict()
+
+
+def _first_that_works(kind: Callable, outputs, varying, constant) -> Callable:
+    """The fastest way to run `kind` that gives what the plain functions give."""
+
+    def plain(varying, constant, call=None):
+        return kind(step_day, outputs, varying, constant)
+
+    expected = plain(varying, constant)
+    steps = [step_day] if os.environ.get("H2CM_NO_COMPILE") else [compiled_step(), step_day]
+    ways = [(step, graph) for graph in (True, False) for step in steps]
+    if os.environ.get("H2CM_NO_GRAPHS"):
+        ways = [way for way in ways if not way[1]]
+    for step, graph in ways:
+        name = " and ".join(["compiled"] * (step is not step_day) + ["captured"] * graph)
+        if not name:
+            break
+
+        def run(varying, constant, call=None, step=step):
+            return kind(step, outputs, varying, constant)
+
+        try:
+            way = Captured(run, varying, constant, record_cuda_graph) if graph else run
+            if agree(way(varying, constant, object()), expected):
+                return way
+            reason = "its results differ"
+        except Exception as error:  # compiler, driver and PyTorch raise many kinds; the plain functions still work
+            reason = (str(error).strip() or repr(error)).splitlines()[0]
+        warnings.warn(f"The fused backend cannot be {name} here ({reason}); it is slower.", stacklevel=2)
+    return plain
+
+
+def prepare(kind: Callable, outputs: tuple[str, ...], varying: Sequence[Tensor], constant: Sequence[Tensor]):
+    """The way to run `kind` on tensors of these shapes, made on first use."""
+    key = (kind, outputs, *((t.shape, t.dtype, t.device) for t in (*varying, *constant)))
+    if key not in _kept:
+        _kept[key] = _first_that_works(kind, outputs, varying, constant)
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+    _kept.move_to_end(key)
+    return _kept[key]
+
+
+def runner(kind: Callable, outputs: tuple[str, ...], constant: Sequence[Tensor]) -> Callable:
+    """A function of the varying tensors that runs `kind` (`stretch.forward` or `stretch.backward`)."""
+    call = object()
+
+    def run(varying: Sequence[Tensor]) -> list[Tensor]:
+        if not worthwhile(varying[0].device):
+            return kind(step_day, outputs, varying, constant)
+        return prepare(kind, outputs, varying, constant)(varying, constant, call)
+
+    return run
