@@ -83,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "no ranges" or self.headers.get("If-Range", tag) != tag:
             start = 0
         if start >= len(content):
-            return self.whole(416, b"")
+            return self.whole(416, b"", ("Content-Range", f"bytes */{len(content)}"))
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")

@@ -105,7 +105,8 @@ def test_next_run_goes_on_where_the_last_one_ended(archive, content, tmp_path):
     assert archive.sent == len(content)
 
 
-def test_killed_run_leaves_nothing_under_the_name_and_is_resumed(archive, content, tmp_path):
+@pytest.mark.parametrize("all_processes", [True, False])  # or curl lives on, and writes
+def test_killed_run_leaves_nothing_under_the_name_and_is_resumed(archive, content, tmp_path, all_processes):
     file = remote(archive, content, "slow")
     code = (
         "import sys; from pathlib import Path; from h2cm.retrieve.transfer import Remote, fetch;"
@@ -118,13 +119,14 @@ def test_killed_run_leaves_nothing_under_the_name_and_is_resumed(archive, conten
     deadline = time.monotonic() + 60
     while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
+    os.killpg(process.pid, signal.SIGKILL) if all_processes else process.kill()
     process.wait()
     assert not (tmp_path / "data" / "a.nc").exists()
     kept = part.stat().st_size
     assert 0 < kept < len(content)
     assert fetch(file, tmp_path / "data", "netcdf", **QUICK).read_bytes() == content
-    assert archive.requests[-1][1] == f"bytes={kept}-"
+    assert archive.requests[-1][1] == f"bytes={kept if all_processes else len(content)}-"
+    assert len(archive.requests) == 2
 
 
 def test_file_that_changed_in_between_is_not_mixed(archive, content, tmp_path):

@@ -19,7 +19,6 @@ from h2cm.evaluate.run import folds
 from h2cm.figures.registry import FIGURES, figure_inputs, figure_names
 from h2cm.harmonise import products_of
 from h2cm.retrieve import parts
-from h2cm.retrieve import parts as product_parts
 from h2cm.store import VARIABLES, DataError
 from h2cm.tables.registry import TABLES, table_inputs, table_names
 from h2cm.towers.oneflux import find

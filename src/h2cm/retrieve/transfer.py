@@ -8,6 +8,7 @@ folder ``.partial`` beside that of the product, and is used by the next attempt.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import random
@@ -111,12 +112,26 @@ class Transfer:
             raise DataError("curl is needed to download data, and is not installed")
         self.partial.mkdir(parents=True, exist_ok=True)
         part = self.partial / self.remote.name
+        with open(part.with_name(part.name + ".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two writers would spoil the file
+            self._receive(url, part, lock.fileno())
+            try:
+                size = _size(part)
+                if self.remote.size is not None and size != self.remote.size:
+                    raise DataError(f"{self.remote.name}: expected {self.remote.size} bytes, got {size}")
+                formats.check(part, self.format, f"{self.remote.name} from {_host(url)}")
+                os.replace(part, output_file)
+            finally:
+                self._discard(part)
+
+    def _receive(self, url: str, part: Path, lock: int) -> None:
+        """Bring all bytes of `url` to `part`, in as many attempts as it takes."""
         failures = 0
         while True:
             before = _size(part)
-            code, status, retry_after, message = self._curl(url, part)
-            if code == 0 or (status == 416 and before and before == self.remote.size):
-                break
+            code, status, retry_after, message = self._curl(url, part, lock)
+            if code == 0:
+                return
             if status in (401, 403, 407):
                 raise Refused(
                     f"{self.remote.name}: {_host(url)} refused it (HTTP {status}): a login is missing or wrong"
@@ -135,21 +150,16 @@ class Transfer:
             pause = max(retry_after, min(self.wait * 2 ** (failures - 1), 60) * random.uniform(0.75, 1.25))
             LOG.warning("%s: %s; again in %.0f s", self.remote.name, message, pause)
             time.sleep(pause)
-        try:
-            size = _size(part)
-            if self.remote.size is not None and size != self.remote.size:
-                raise DataError(f"{self.remote.name}: expected {self.remote.size} bytes, got {size}")
-            formats.check(part, self.format, f"{self.remote.name} from {_host(url)}")
-            os.replace(part, output_file)
-        finally:
-            self._discard(part)
 
     def _discard(self, part: Path) -> None:
         for ending in ("", ".etag", ".answered"):
             part.with_name(part.name + ending).unlink(missing_ok=True)
 
-    def _curl(self, url: str, part: Path) -> tuple[int, int, float, str]:
-        """One attempt: curl's exit code, the HTTP status, the pause the server asks for (s) and what happened."""
+    def _curl(self, url: str, part: Path, lock: int) -> tuple[int, int, float, str]:
+        """One attempt: curl's exit code, the HTTP status, the pause the server asks for (s) and what happened.
+
+        curl holds `lock` too, so that it is kept while a curl lives on whose parent was killed.
+        """
         etag, answered = part.with_name(part.name + ".etag"), part.with_name(part.name + ".answered")
         before = _size(part)
         options = [
@@ -164,7 +174,7 @@ class Transfer:
             ("proto", "=http,https"),
             ("cookie", ""),  # an empty jar in memory: logins set cookies on their way through redirects
             ("user-agent", "h2cm (https; resumes; at most 4 at once)"),
-            ("write-out", "%{http_code}\t%header{retry-after}\t%{errormsg}"),
+            ("write-out", "%{http_code}\t%header{retry-after}\t%header{content-range}\t%{errormsg}"),
             *(("header", header) for header in self.remote.headers),
         ]
         known = etag.read_text().strip() if etag.exists() and before else ""
@@ -179,6 +189,7 @@ class Transfer:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            pass_fds=(lock,),
         )
         try:
             process.stdin.write(text)
@@ -189,10 +200,12 @@ class Transfer:
                 process.terminate()
             if answered.exists():  # the tag belongs to what was received, not to a later error
                 answered.replace(etag) if not before and _size(part) else answered.unlink()
-        status, retry_after, message = [*process.stdout.read().split("\t"), "", ""][:3]
-        error = message.strip() or process.stderr.read().strip() or f"curl ended with code {process.returncode}"
-        process.stdout.close()
-        process.stderr.close()
+        with process.stdout, process.stderr:
+            answer, complaint = process.stdout.read(), process.stderr.read()
+        status, retry_after, extent, message = [*answer.split("\t"), "", "", ""][:4]
+        if status == "416" and extent == f"bytes */{before}":
+            return 0, 416, 0.0, "complete already"
+        error = message.strip() or complaint.strip() or f"curl ended with code {process.returncode}"
         pause = float(retry_after) if retry_after.isdigit() else 0.0
         return process.returncode, int(status or 0), min(pause, 600.0), error
 
