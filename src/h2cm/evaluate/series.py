@@ -46,14 +46,24 @@ def mean_seasonal_cycle(values: np.ndarray, calendar_month: np.ndarray) -> np.nd
     ndarray, shape (..., 12)
         NaN for a month of the year that is never there.
     """
-    belongs = np.equal.outer(calendar_month, np.arange(1, 13)).astype("f8")
+    belongs = _belongs(calendar_month)
     with np.errstate(invalid="ignore", divide="ignore"):
         return (np.nan_to_num(values) @ belongs) / (np.isfinite(values) @ belongs)
 
 
 def anomaly(values: np.ndarray, calendar_month: np.ndarray) -> np.ndarray:
-    """Departure of each month from the series' own mean seasonal cycle (Eq. 7 of the paper)."""
-    return values - mean_seasonal_cycle(values, calendar_month)[..., np.asarray(calendar_month) - 1]
+    """Departure of each month from the series' own mean seasonal cycle (Eq. 7 of the paper).
+
+    A month of the year that is there only once has no anomaly: it would be 0 on both sides whatever was predicted.
+    """
+    cycle = mean_seasonal_cycle(values, calendar_month)
+    cycle = np.where(np.isfinite(values) @ _belongs(calendar_month) > 1, cycle, np.nan)
+    return values - cycle[..., np.asarray(calendar_month) - 1]
+
+
+def _belongs(calendar_month: np.ndarray) -> np.ndarray:
+    """1 where a month of the record is a month of the year, else 0; shape (month, 12)."""
+    return np.equal.outer(calendar_month, np.arange(1, 13)).astype("f8")
 
 
 def decompose(

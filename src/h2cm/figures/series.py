@@ -62,7 +62,7 @@ def draw(folder: Path, config: Config) -> Figure:
             spread = np.stack([member[timescale][0] for member in members])
             if timescale == "anomaly":
                 axis.axhline(0, color=REFERENCE, linewidth=0.5, linestyle="--")
-            axis.fill_between(x, spread.min(0), spread.max(0), color=PREDICTION, alpha=0.45, linewidth=0.4)
+            axis.fill_between(x, spread.min(0), spread.max(0), color=PREDICTION, alpha=0.45, linewidth=0.8)
             axis.plot(x, members[0][timescale][1], color=TARGET, linewidth=0.9)
         axis_row[0].set_ylabel(label(name).replace(" (g", "\n(g").replace(") (", ")\n("), fontsize=7)
     for axis, title in zip(axes[0], TIMESCALE_NAMES.values(), strict=True):
