@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import logging
+from dataclasses import replace
 
 import netCDF4
 import numpy as np
@@ -15,7 +16,8 @@ import product_files as make
 from h2cm import catalogue, products, regrid, units
 from h2cm.grid import Grid
 from h2cm.harmonise.statics import FEATURES
-from h2cm.products import checks, globsnow, homolosine, layout, raster
+from h2cm.products import checks, globsnow, homolosine, raster
+from h2cm.products.layout import Field
 from h2cm.store import DataError
 
 GRID = Grid(10.0)
@@ -276,8 +278,8 @@ def test_missing_values_that_are_not_declared(tmp_path, caplog, code):
 
 
 def test_a_possible_value_is_no_code_for_missing():
-    row = layout.Field("t", "mm", ("t",), "cm", -20000, 20000)
-    assert checks.clean(np.array([-999.0]), layout.replace(row, scale=10.0), "x")[0] == -9990
+    row = Field("t", "mm", ("t",), "cm", -20000, 20000)
+    assert checks.clean(np.array([-999.0]), replace(row, scale=10.0), "x")[0] == -9990
 
 
 def test_infinite_values(tmp_path):

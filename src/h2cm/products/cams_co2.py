@@ -15,7 +15,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from h2cm.products import layout
+from h2cm.products import reading, writing
 from h2cm.products.layout import Field, Layout
 
 MOLES = 28.9647 / 44.0095  # mol of CO2 a mol of dry air, of a mass mixing ratio of one
@@ -46,11 +46,11 @@ def _lowest(raw: xr.Dataset) -> xr.Dataset:
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Mole fraction of CO2, ppm, at the file's time step."""
-    data = layout.read(files, LAYOUT, prepare=_lowest)
-    return layout.like(data, co2=(data["mixing_ratio"] * MOLES * 1e6).assign_attrs(units="ppm"))
+    data = reading.read(files, LAYOUT, prepare=_lowest)
+    return reading.like(data, co2=(data["mixing_ratio"] * MOLES * 1e6).assign_attrs(units="ppm"))
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
     """Write a mole fraction of CO2 in ppm, on one level of 1000 hPa."""
     ratio = (data["co2"].astype("f8") / (MOLES * 1e6)).expand_dims(pressure_level=[1000.0])
-    return layout.write(xr.Dataset({"mixing_ratio": ratio}), folder, LAYOUT)
+    return writing.write(xr.Dataset({"mixing_ratio": ratio}), folder, LAYOUT)

@@ -10,13 +10,14 @@ https://meta-demo.icos-cp.eu/dataset/spec/inversionModelingSpatial/1c040781). Th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from h2cm.grid import EARTH_RADIUS
-from h2cm.products import layout
+from h2cm.products import reading, writing
 from h2cm.products.layout import Field, Layout
 from h2cm.regrid import edges_of
 from h2cm.store import save_netcdf
@@ -41,7 +42,7 @@ def _per_area(raw: xr.Dataset) -> xr.Dataset:
     name = LAYOUT.fields[0].file_names[0]
     if name not in raw or not str(raw[name].attrs.get("units", "PgC/yr")).replace(" ", "").startswith("PgC"):
         return raw
-    area = layout.require(raw, ("dxyp", "area"), "the area of the cells", "carboscope")
+    area = reading.require(raw, ("dxyp", "area"), "the area of the cells", "carboscope")
     area = area.isel({d: 0 for d in area.dims if d not in raw[name].dims})
     drop = [v for v in raw.variables if v == "time" and "mtime" in raw.variables]
     return raw.drop_vars(drop).assign({name: (raw[name] * GRAMS / area).assign_attrs(units="gC m-2 yr-1")})
@@ -49,23 +50,23 @@ def _per_area(raw: xr.Dataset) -> xr.Dataset:
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Net land flux with fire, gC m-2 day-1, negative: sink, at the file's time step."""
-    return layout.read(files, LAYOUT, prepare=_per_area)
+    return reading.read(files, LAYOUT, prepare=_per_area)
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
     """Write a flux per area as one per cell, with the areas of the cells."""
-    data = layout.lay_out(data[["nee_total"]], LAYOUT)
+    data = writing.lay_out(data[["nee_total"]], LAYOUT)
     rows = np.diff(np.sin(np.radians(edges_of(data["lat"].values, -90, 90))))
     columns = np.diff(np.radians(edges_of(data["lon"].values)))
     area = xr.DataArray(
         EARTH_RADIUS**2 * np.outer(rows, columns), {"lat": data["lat"], "lon": data["lon"]}, ("lat", "lon")
     )
-    flux, encoding = layout.encode(data["nee_total"], LAYOUT.fields[0])
+    flux, encoding = writing.encode(data["nee_total"], LAYOUT.fields[0])
     out = xr.Dataset(
         {"co2flux_land": (flux * area / GRAMS).assign_attrs(units="PgC/yr"), "dxyp": area.assign_attrs(units="m2")}
     )
     months = (np.diff(data["time"].values) > np.timedelta64(27, "D")).all()
-    stamped = layout.stamps(data["time"].values, layout.replace(LAYOUT, step="month" if months else "day"))
+    stamped = writing.stamps(data["time"].values, replace(LAYOUT, step="month" if months else "day"))
     out = out.assign_coords(time=stamped).rename(time="mtime")
     path = Path(folder) / LAYOUT.file_name(None, None)
     coding = {"co2flux_land": encoding, "mtime": {"units": LAYOUT.time_units, "dtype": "f8", "_FillValue": None}}

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from h2cm.products import layout
+from h2cm.products import reading, writing
 from h2cm.products.layout import Field, Layout
 
 FLUXES = ("sw_down", "sw_up", "lw_down", "lw_up")
@@ -51,9 +51,9 @@ PATTERN = LAYOUT.pattern
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Net radiation, W m-2, daily."""
-    data = layout.read(files, LAYOUT)
-    down_sw, up_sw, down_lw, up_lw = (layout.present(data, name) for name in FLUXES)
-    return layout.like(data, net_radiation=(down_sw - up_sw + down_lw - up_lw).assign_attrs(units="W m-2"))
+    data = reading.read(files, LAYOUT)
+    down_sw, up_sw, down_lw, up_lw = (reading.present(data, name) for name in FLUXES)
+    return reading.like(data, net_radiation=(down_sw - up_sw + down_lw - up_lw).assign_attrs(units="W m-2"))
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
@@ -66,4 +66,4 @@ def write(data: xr.Dataset, folder: Path) -> list[Path]:
         "lw_down": xr.full_like(net, 300).where(net.notnull()),
         "lw_up": 400 - np.minimum(net + 100, 0),
     }
-    return layout.write(xr.Dataset(fluxes), folder, LAYOUT)
+    return writing.write(xr.Dataset(fluxes), folder, LAYOUT)

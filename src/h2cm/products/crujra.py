@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from h2cm.products import layout
+from h2cm.products import reading, writing
 from h2cm.products.layout import Field, Layout
 
 LAYOUT = Layout(
@@ -34,13 +34,13 @@ LAYOUT = Layout(
     attrs={"title": "CRU JRA v2.4: air temperature"},
 )
 PATTERN = LAYOUT.pattern
-write = partial(layout.write, layout=LAYOUT)
+write = partial(writing.write, layout=LAYOUT)
 
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Air temperature, K, at the file's time step."""
-    data = layout.read(files, LAYOUT)
-    return layout.like(data, **dict(fill_leap_days(data).data_vars))
+    data = reading.read(files, LAYOUT)
+    return reading.like(data, **dict(fill_leap_days(data).data_vars))
 
 
 def fill_leap_days(data: xr.Dataset) -> xr.Dataset:
@@ -54,5 +54,5 @@ def fill_leap_days(data: xr.Dataset) -> xr.Dataset:
             continue
         filled = (data.isel(time=before).drop_vars("time") + data.isel(time=after).drop_vars("time")) / 2
         parts.append(filled.assign_coords(time=times[before] + pd.Timedelta(days=1)))
-        layout.log.info("crujra: 29 February %d, which its calendar lacks, is the mean of the days beside it", year)
+        reading.log.info("crujra: 29 February %d, which its calendar lacks, is the mean of the days beside it", year)
     return data if len(parts) == 1 else xr.concat(parts, "time").sortby("time")

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from h2cm.products import layout
+from h2cm.products import reading, writing
 from h2cm.products.layout import Field, Layout
 from h2cm.store import DataError
 
@@ -65,10 +65,10 @@ def _deficit(temperature, dew):
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Vapour pressure deficit, hPa, and air temperature, K, at the file's time step."""
-    data = layout.read(files, LAYOUT)
-    temperature, dew = layout.present(data, "air_temperature"), layout.present(data, "dew_point")
+    data = reading.read(files, LAYOUT)
+    temperature, dew = reading.present(data, "air_temperature"), reading.present(data, "dew_point")
     deficit = xr.apply_ufunc(_deficit, temperature, dew, dask="parallelized", output_dtypes=["f8"])
-    return layout.like(data, vapour_pressure_deficit=deficit.assign_attrs(units="hPa"), air_temperature=temperature)
+    return reading.like(data, vapour_pressure_deficit=deficit.assign_attrs(units="hPa"), air_temperature=temperature)
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
@@ -80,4 +80,4 @@ def write(data: xr.Dataset, folder: Path) -> list[Path]:
     saturated = saturation_vapour_pressure(temperature)
     dew = dew_point(np.maximum(saturated - data["vapour_pressure_deficit"], 1e-4 * saturated))
     fields = {"air_temperature": temperature, "dew_point": np.minimum(dew, temperature)}
-    return layout.write(xr.Dataset(fields), folder, LAYOUT)
+    return writing.write(xr.Dataset(fields), folder, LAYOUT)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from h2cm.products import layout
+from h2cm.products import reading, writing
 from h2cm.products.layout import Field, Layout
 
 CARBON = "g m-2 day-1"
@@ -47,11 +47,11 @@ PATTERN = LAYOUT.pattern
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """``gpp``, ``nee``, ``ter`` (gC m-2 day-1) and ``et`` (mm day-1): those that the files hold."""
-    data = layout.read(files, LAYOUT)
+    data = reading.read(files, LAYOUT)
     variables = dict(data.data_vars)
     if {"gpp", "nee"} <= set(variables):
         variables["ter"] = (data["gpp"] + data["nee"]).assign_attrs(units=CARBON)
-    return layout.like(data, **variables)
+    return reading.like(data, **variables)
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
@@ -61,5 +61,5 @@ def write(data: xr.Dataset, folder: Path) -> list[Path]:
     written = []
     for row in FIELDS:
         if row.name in data:
-            written += layout.write(data[[row.name]], folder, _layout(row.file_names[0]))
+            written += writing.write(data[[row.name]], folder, _layout(row.file_names[0]))
     return written

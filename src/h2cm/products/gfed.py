@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from h2cm.products import layout
+from h2cm.products import reading, writing
 from h2cm.products.layout import Field, Layout
 from h2cm.store import DataError
 
@@ -46,8 +46,8 @@ def _year(path: Path) -> int:
 
 def _months(path: Path) -> list[xr.Dataset]:
     """The months of a yearly HDF5 file as data sets of one step each, and the axes."""
-    axes = layout.open_file(path)
-    lat, lon = (layout.require(axes, (n,), f"the variable {n}", f"gfed: {path.name}").values for n in ("lat", "lon"))
+    axes = reading.open_file(path)
+    lat, lon = (reading.require(axes, (n,), f"the variable {n}", f"gfed: {path.name}").values for n in ("lat", "lon"))
     axes.close()
     lat, lon = (lat[:, 0], lon[0]) if lat.ndim == 2 else (lat, lon)
     parts = []
@@ -56,7 +56,7 @@ def _months(path: Path) -> list[xr.Dataset]:
             raw = xr.open_dataset(path, group=f"emissions/{month:02d}", engine="netcdf4", chunks={})
         except (OSError, KeyError):
             continue
-        values = layout.require(raw, ("C",), "the variable C", f"gfed: {path.name}: emissions/{month:02d}")
+        values = reading.require(raw, ("C",), "the variable C", f"gfed: {path.name}: emissions/{month:02d}")
         start = pd.Timestamp(_year(path), month, 1)
         daily = (values / start.days_in_month).assign_attrs(units=ROW.file_units)
         daily = daily.rename(dict(zip(daily.dims, ("lat", "lon")))).expand_dims(time=[start])
@@ -72,26 +72,26 @@ def _prepare(raw: xr.Dataset) -> xr.Dataset:
     """Version 5: monthly sums to means per day."""
     if "C" not in raw or "mon" not in str(raw["C"].attrs.get("units", "month-1")):
         return raw
-    return raw.assign(C=layout.per_day(raw["C"]).assign_attrs(units=ROW.file_units))
+    return raw.assign(C=reading.per_day(raw["C"]).assign_attrs(units=ROW.file_units))
 
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Fire emissions, gC m-2 day-1, by month."""
     yearly = [Path(f) for f in files if Path(f).suffix in (".hdf5", ".h5")]
     if not yearly:
-        return layout.read(files, LAYOUT, prepare=_prepare)
+        return reading.read(files, LAYOUT, prepare=_prepare)
     opened = [(month, path) for path in yearly for month in _months(path)]
-    data = layout.join([layout.standardise(month, LAYOUT, path) for month, path in opened], "gfed")
-    return layout.closing(data.assign_attrs(product="gfed", step="month"), [month for month, _ in opened])
+    data = reading.join([reading.standardise(month, LAYOUT, path) for month, path in opened], "gfed")
+    return reading.closing(data.assign_attrs(product="gfed", step="month"), [month for month, _ in opened])
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
     """Write monthly means per day as sums of the month."""
-    data = layout.lay_out(data[["fire"]].transpose("time", "lat", "lon"), LAYOUT)
+    data = writing.lay_out(data[["fire"]].transpose("time", "lat", "lon"), LAYOUT)
     Path(folder).mkdir(parents=True, exist_ok=True)
     lat, lon = np.meshgrid(data["lat"].values, data["lon"].values, indexing="ij")
     written = []
-    for first, last, at in layout.spans(data["time"].values, "year"):
+    for first, last, at in writing.spans(data["time"].values, "year"):
         path = Path(folder) / LAYOUT.file_name(first, last)
         part = path.with_name(path.name + ".part")
         with netCDF4.Dataset(part, "w") as file:

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from h2cm.products import checks, layout
+from h2cm.products import checks, reading
 from h2cm.products.layout import Field, Layout
 from h2cm.store import DataError, save_netcdf
 
@@ -64,12 +64,12 @@ def _month(path: Path) -> np.datetime64:
 
 def _standardise(raw: xr.Dataset, path: Path) -> xr.Dataset:
     origin = f"globsnow: {path.name}"
-    values = layout.require(raw, ROW.file_names, "the variable swe", origin)
+    values = reading.require(raw, ROW.file_names, "the variable swe", origin)
     values = values.isel({d: 0 for d in values.dims if d == "time"})
     if "units" not in values.attrs:
         values = values.assign_attrs(units=ROW.file_units)
     flags = values.where(values >= 0)  # -1 and -2: mountains, water
-    swe = layout.take(xr.Dataset({"swe": flags.assign_attrs(values.attrs)}), ROW, origin)
+    swe = reading.take(xr.Dataset({"swe": flags.assign_attrs(values.attrs)}), ROW, origin)
     swe = swe.expand_dims(time=[_month(path)]).drop_vars([c for c in swe.coords if c != "time"], errors="ignore")
     lat = next((raw[n] for n in ("lat", "latitude") if n in raw.variables), None)
     lon = next((raw[n] for n in ("lon", "longitude") if n in raw.variables), None)
@@ -78,10 +78,10 @@ def _standardise(raw: xr.Dataset, path: Path) -> xr.Dataset:
             {"swe": swe.rename(dict(zip(swe.dims[1:], ("lat", "lon")))).assign_coords(lat=lat.values, lon=lon.values)}
         )
         checks.check_axes(lat.values, lon.values, LAYOUT.aligned, origin)
-        return layout.order_axes(one)
+        return reading.order_axes(one)
     if lat is None or lon is None:
         x, y = (
-            layout.require(raw, (n,), f"latitudes and longitudes, or the axis {n}", origin).values for n in ("x", "y")
+            reading.require(raw, (n,), f"latitudes and longitudes, or the axis {n}", origin).values for n in ("x", "y")
         )
         lat, lon = ease_latitude_longitude(x, y)
     dims = ("y", "x")
@@ -91,7 +91,7 @@ def _standardise(raw: xr.Dataset, path: Path) -> xr.Dataset:
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Snow water equivalent, mm, by month, with ``lat`` and ``lon`` (y, x)."""
-    opened = [layout.open_file(Path(f)) for f in files]
+    opened = [reading.open_file(Path(f)) for f in files]
     parts = [_standardise(raw, Path(f)) for raw, f in zip(opened, files)]
     for part, path in zip(parts, files):
         if part["lat"].shape != parts[0]["lat"].shape:
@@ -100,7 +100,7 @@ def read(files: Sequence[Path]) -> xr.Dataset:
             )
     data = xr.concat(parts, "time", coords="minimal", compat="override", join="override")
     data = checks.drop_duplicates(data, "globsnow")
-    return layout.closing(data.assign_attrs(product="globsnow", step="month"), opened)
+    return reading.closing(data.assign_attrs(product="globsnow", step="month"), opened)
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:

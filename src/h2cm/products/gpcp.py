@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from h2cm.products.layout import Field, Layout, read, write
+from h2cm.products import reading, writing
+from h2cm.products.layout import Field, Layout
 
 LAYOUT = Layout(
     product="gpcp",
@@ -30,5 +31,5 @@ LAYOUT = Layout(
     },
 )
 PATTERN = LAYOUT.pattern
-read = partial(read, layout=LAYOUT)
-write = partial(write, layout=LAYOUT)
+read = partial(reading.read, layout=LAYOUT)
+write = partial(writing.write, layout=LAYOUT)

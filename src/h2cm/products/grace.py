@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from h2cm.products import layout
+from h2cm.products import reading, writing
 from h2cm.products.layout import Field, Layout
 
 LAYOUT = Layout(
@@ -37,15 +37,15 @@ PATTERN = LAYOUT.pattern
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Anomaly of terrestrial water storage, mm, by month."""
-    data = layout.read(files, LAYOUT, step="month")
+    data = reading.read(files, LAYOUT, step="month")
     months = data["time"].values.astype("datetime64[M]").astype("datetime64[ns]")
     by_month = data.assign_coords(time=months)
     if np.unique(months).size < months.size:
-        layout.log.info(
+        reading.log.info(
             "grace: %d solutions share a month with another: the mean is taken", months.size - np.unique(months).size
         )
         by_month = by_month.groupby("time").mean(keep_attrs=True)
-    return layout.like(data, tws=by_month["tws"].assign_attrs(units="mm"))
+    return reading.like(data, tws=by_month["tws"].assign_attrs(units="mm"))
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
@@ -54,4 +54,4 @@ def write(data: xr.Dataset, folder: Path) -> list[Path]:
     middle = data["time"].values.astype("datetime64[M]").astype("datetime64[D]").astype(
         "datetime64[ns]"
     ) + np.timedelta64(15, "D")
-    return layout.write(data.assign_coords(time=middle), folder, LAYOUT)
+    return writing.write(data.assign_coords(time=middle), folder, LAYOUT)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from h2cm.products.layout import Field, Layout, read, write
+from h2cm.products import reading, writing
+from h2cm.products.layout import Field, Layout
 
 LAYOUT = Layout(
     product="grun",
@@ -24,5 +25,5 @@ LAYOUT = Layout(
     attrs={"title": "G-RUN ENSEMBLE"},
 )
 PATTERN = LAYOUT.pattern
-read = partial(read, layout=LAYOUT)
-write = partial(write, layout=LAYOUT)
+read = partial(reading.read, layout=LAYOUT)
+write = partial(writing.write, layout=LAYOUT)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from h2cm.products import layout
+from h2cm.products import reading, writing
 from h2cm.products.layout import Field, Layout
 
 VALID = 100  # largest packed value that is a fraction; above are codes
@@ -44,7 +44,7 @@ LAYOUT = Layout(
     },
 )
 PATTERN = LAYOUT.pattern
-write = partial(layout.write, layout=LAYOUT)
+write = partial(writing.write, layout=LAYOUT)
 
 
 def _mask_codes(raw: xr.Dataset) -> xr.Dataset:
@@ -61,4 +61,4 @@ def _mask_codes(raw: xr.Dataset) -> xr.Dataset:
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Fraction of absorbed radiation, 0 to 1, by composite."""
-    return layout.read(files, LAYOUT, prepare=_mask_codes)
+    return reading.read(files, LAYOUT, prepare=_mask_codes)

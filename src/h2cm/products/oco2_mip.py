@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from h2cm.products import layout
+from h2cm.products import reading, writing
 from h2cm.products.layout import Field, Layout
 from h2cm.store import DataError, save_netcdf
 
@@ -51,9 +51,9 @@ def read(files: Sequence[Path]) -> xr.Dataset:
     files = [f for f in files if not Path(f).name.startswith(NO_MEMBERS)]
     if not files:
         raise DataError(f"oco2_mip: expected the files of the members, *{SUFFIX}, found only those of the ensemble")
-    members = [layout.read([f], LAYOUT, prepare=_start_dates) for f in files]
+    members = [reading.read([f], LAYOUT, prepare=_start_dates) for f in files]
     names = [Path(f).name.removesuffix(SUFFIX) for f in files]
-    return layout.stack(members, "member", names)
+    return reading.stack(members, "member", names)
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
@@ -62,8 +62,8 @@ def write(data: xr.Dataset, folder: Path) -> list[Path]:
     members = [(str(m), data["nee_total"].sel(member=m)) for m in data["member"].values]
     for name, values in [*members, ("EnsMean", data["nee_total"].mean("member"))]:
         times = pd.DatetimeIndex(data["time"].values)
-        one = layout.lay_out(values.drop_vars("member", errors="ignore").to_dataset(name="nee_total"), LAYOUT)
-        flux, encoding = layout.encode(one["nee_total"], LAYOUT.fields[0])
+        one = writing.lay_out(values.drop_vars("member", errors="ignore").to_dataset(name="nee_total"), LAYOUT)
+        flux, encoding = writing.encode(one["nee_total"], LAYOUT.fields[0])
         dates = np.stack([times.year, times.month, times.day, *[np.zeros(len(times), int)] * 3], -1)
         out = xr.Dataset({"land": flux.drop_vars("time"), "start_date": (("time", "six"), dates.astype("i4"))})
         out = out.rename(lat="latitude", lon="longitude")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from h2cm.products import layout, raster
+from h2cm.products import layout, raster, reading
 from h2cm.products.globeland30 import as_classes
 from h2cm.store import DataError
 
@@ -34,12 +34,12 @@ def _read_tile(path: Path) -> raster.Tile:
     if path.suffix != ".nc":
         tile = raster.read_geotiff(path)
     else:
-        with layout.open_file(path, mask_and_scale=False) as raw:
+        with reading.open_file(path, mask_and_scale=False) as raw:
             maps = [n for n in raw.data_vars if raw[n].ndim == 2]
             if len(maps) != 1:
                 raise DataError(f"tootchi: {path.name}: expected one map of classes, found {', '.join(maps) or 'none'}")
             lat, lon = (
-                layout.require(raw, names, what, f"tootchi: {path.name}").values.astype("f8")
+                reading.require(raw, names, what, f"tootchi: {path.name}").values.astype("f8")
                 for names, what in ((layout.LATITUDES, "latitudes"), (layout.LONGITUDES, "longitudes"))
             )
             values = raw[maps[0]].values if lat[0] > lat[-1] else raw[maps[0]].values[::-1]

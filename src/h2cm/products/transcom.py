@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from h2cm.products import checks, layout
+from h2cm.products import checks, reading, writing
 from h2cm.products.layout import Field, Layout
 from h2cm.store import DataError, save_netcdf
 
@@ -32,19 +32,19 @@ PATTERN = LAYOUT.pattern
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Number of the region of each cell, dimensions lat, lon."""
-    raw = layout.open_file(files[0])
+    raw = reading.open_file(files[0])
     origin = f"transcom: {Path(files[0]).name}"
-    named = layout.rename_axes(raw, LAYOUT, origin, time=False)
+    named = reading.rename_axes(raw, LAYOUT, origin, time=False)
     checks.check_axes(named["lat"].values, named["lon"].values, LAYOUT.aligned, origin)
-    region = layout.take(named, LAYOUT.fields[0], origin).load()
+    region = reading.take(named, LAYOUT.fields[0], origin).load()
     if not np.array_equal(region, np.round(region)):
         raise DataError(f"{origin}: expected whole numbers of regions, found others: the map has been interpolated")
-    return layout.closing(layout.order_axes(region.to_dataset(name="region")).assign_attrs(product="transcom"), [raw])
+    return reading.closing(reading.order_axes(region.to_dataset(name="region")).assign_attrs(product="transcom"), [raw])
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
     """Write a map of regions."""
-    values, encoding = layout.encode(layout.lay_out(data[["region"]], LAYOUT)["region"], LAYOUT.fields[0])
+    values, encoding = writing.encode(writing.lay_out(data[["region"]], LAYOUT)["region"], LAYOUT.fields[0])
     path = Path(folder) / LAYOUT.file_name(None, None)
     save_netcdf(values.to_dataset(), path, encoding={values.name: encoding})
     return [path]

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from h2cm.products import layout
+from h2cm.products import layout, reading, writing
 from h2cm.products.layout import Field, Layout
 from h2cm.store import DataError
 
@@ -76,7 +76,7 @@ def read(files: Sequence[Path]) -> xr.Dataset:
     names = models(files)
     if len(names) != 1:
         raise DataError(f"trendy: expected the files of one model, got those of {', '.join(names) or 'none'}")
-    return layout.read(files, LAYOUT, prepare=_decode_months, decode_times=False)
+    return reading.read(files, LAYOUT, prepare=_decode_months, decode_times=False)
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
@@ -85,5 +85,5 @@ def write(data: xr.Dataset, folder: Path) -> list[Path]:
     for model in data["model"].values:
         one = data.sel(model=model).drop_vars("model")
         for name in one.data_vars:
-            written += layout.write(one[[name]], folder, _layout(str(model), str(name)))
+            written += writing.write(one[[name]], folder, _layout(str(model), str(name)))
     return written
