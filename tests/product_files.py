@@ -144,9 +144,15 @@ def grace(folder: Path) -> None:
     middle = [380.5, 425.0, 452.0, 470.5]  # days since 2002-01-01: 16 January, 1 March, 28 March, 16 April
     values = np.stack([pattern(2, 0, True), *(np.full((4, 8), v) for v in (1.0, 3.0, 4.0))])
     values[3, 2, 0] = -99999
+    land = np.ones((4, 8))
+    land[0, 0] = 0
     lwe = (("time", "lat", "lon"), values, {"units": "cm", "_FillValue": -99999.0})
     axes = {"time": (np.array(middle), {"units": "days since 2002-01-01T00:00:00Z"}), "lat": lat(), "lon": lon(True)}
-    netcdf(folder / "grace" / "GRCTellus.JPL.200204_201706.GLO.RL06M.MSCNv01CRI.nc", axes, {"lwe_thickness": lwe})
+    netcdf(
+        folder / "grace" / "GRCTellus.JPL.200204_201706.GLO.RL06M.MSCNv01CRI.nc",
+        axes,
+        {"lwe_thickness": lwe, "land_mask": (("lat", "lon"), land, {})},
+    )
 
 
 def modis_fapar(folder: Path) -> None:

@@ -318,6 +318,34 @@ def test_unpacked_copies_are_deleted(tmp_path, monkeypatch):
     assert not list((tmp_path / "tmp").iterdir())
 
 
+def test_water_storage_of_the_ocean_is_missing(tmp_path):
+    make.grace(tmp_path)
+    with products.read("grace", products.files("grace", tmp_path)) as data:
+        january = data["tws"].isel(time=0).load()
+    assert int(january.isnull().sum()) == 1 and np.isnan(january.sel(lat=-67.5, lon=22.5))
+
+
+@pytest.mark.parametrize(("dtype", "packing"), [("u1", {"scale_factor": 0.01}), ("u1", {}), ("f4", {})])
+def test_fapar_packed_or_not(tmp_path, dtype, packing):
+    """20 %, as whole numbers with and without a declared scale, or as a fraction; codes above are missing."""
+    values = np.full((1, 4, 8), 20 if dtype == "u1" else 0.2)
+    values[0, 0, 0] = 254 if dtype == "u1" else 2.54
+    axes = {"time": make.days([0]), "lat": make.lat(), "lon": make.lon()}
+    path = tmp_path / "MOD15A2H.061_500m_aid0001.nc"
+    make.netcdf(path, axes, {"Fpar_500m": (("time", "lat", "lon"), values, {"dtype": dtype} | packing)})
+    with products.read("modis_fapar", [path]) as data:
+        found = data["fapar"].load()
+    assert np.isnan(found[0, 0, 0]) and found.sum() == pytest.approx(31 * 0.2, rel=1e-6)
+
+
+def test_a_dimension_too_many(tmp_path):
+    axes = {"time": make.days([15]), "pft": 2, "lat": make.lat(), "lon": make.lon()}
+    flux = (("time", "pft", "lat", "lon"), np.ones((1, 2, 4, 8)) * 1e-8, {"units": "kg m-2 s-1"})
+    make.netcdf(tmp_path / "A_S3_gpp.nc", axes, {"gpp": flux})
+    with pytest.raises(DataError, match=r"A_S3_gpp.nc: expected the dimensions .* found also \{'pft': 2\}"):
+        products.read("trendy", [tmp_path / "A_S3_gpp.nc"])
+
+
 def test_dew_point_above_the_temperature(tmp_path):
     make.era5(tmp_path)
     path = tmp_path / "era5" / "era5_200301.nc"

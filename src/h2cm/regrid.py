@@ -242,12 +242,7 @@ def _esmf(source: Rectilinear | Curvilinear, target: Rectilinear) -> Weights:
         return {"lat": (lat[1:] + lat[:-1]) / 2, "lon": (lon[1:] + lon[:-1]) / 2, "lat_b": lat, "lon_b": lon}
 
     regridder = xesmf.Regridder(described(source), described(target), "conservative", unmapped_to_nan=False)
-    matrix = (
-        regridder.weights.data.to_scipy_sparse()
-        if hasattr(regridder.weights.data, "to_scipy_sparse")
-        else regridder.weights
-    )
-    return Weights(target.shape, cells=sp.csr_matrix(matrix))
+    return Weights(target.shape, cells=sp.csr_matrix(regridder.weights.data.to_scipy_sparse()))
 
 
 def engine_in_use(engine: str = "auto") -> str:

@@ -38,7 +38,8 @@ def products_of(name: str) -> tuple[str, ...]:
 
 
 def _archive(config: Config, folder: str | Path, cells: xr.Dataset | None) -> Archive:
-    log.info("regridding with the engine %s", regrid.engine_in_use())
+    engine = regrid.engine_in_use()
+    log.info("regridding by %s", engine if engine == "xesmf" else "the built-in engine, as xESMF cannot be imported")
     return Archive(Target(config, land_cells(config) if cells is None else cells), Path(folder))
 
 

@@ -4,7 +4,7 @@ Layout: one file ``GRCTellus.JPL.YYYYMM_YYYYMM.GLO.RL06M.MSCNv01CRI.nc`` with ``
 longitudes 0.25 to 359.75, missing -99999, the middle of each solution in days since 2002-01-01; months are missing
 (https://podaac.jpl.nasa.gov/dataset/TELLUS_GRAC-GRFO_MASCON_CRI_GRID_RL06_V1).
 
-A solution belongs to the month of its middle. Where two do, as in some months of battery management (2011, 2015), the
+Cells that ``land_mask`` calls ocean are missing. A solution belongs to the month of its middle. Where two do, as in some months of battery management (2011, 2015), the
 month is their mean.
 """
 
@@ -35,9 +35,18 @@ LAYOUT = Layout(
 PATTERN = LAYOUT.pattern
 
 
+def _land_only(raw: xr.Dataset) -> xr.Dataset:
+    """Without the mass of the ocean, where the file says what is land."""
+    if "land_mask" not in raw or "lwe_thickness" not in raw:
+        return raw
+    return raw.assign(
+        lwe_thickness=raw["lwe_thickness"].where(raw["land_mask"] > 0).assign_attrs(raw["lwe_thickness"].attrs)
+    )
+
+
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Anomaly of terrestrial water storage, mm, by month."""
-    data = reading.read(files, LAYOUT, step="month")
+    data = reading.read(files, LAYOUT, step="month", prepare=_land_only)
     months = data["time"].values.astype("datetime64[M]").astype("datetime64[ns]")
     by_month = data.assign_coords(time=months)
     if np.unique(months).size < months.size:

@@ -16,7 +16,7 @@ import pandas as pd
 LATITUDES, LONGITUDES, TIMES = (
     ("lat", "latitude", "Y", "y"),
     ("lon", "longitude", "X", "x"),
-    ("time", "valid_time", "T"),
+    ("time", "valid_time", "time_counter", "T"),
 )
 STEPS = {"any": "h", "day": "D", "8 days": "D", "month": "M"}
 """Length of a time step, and the unit to which its time stamp is rounded down; `any`: as the time axis shows."""

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from h2cm.products import reading, writing
@@ -53,9 +54,10 @@ def _mask_codes(raw: xr.Dataset) -> xr.Dataset:
     if name not in raw:
         return raw
     values = raw[name]
-    scale = values.encoding.get("scale_factor", 1.0)
-    factor = SCALE if scale == 1.0 else 1.0  # a file that does not declare its packing holds percent
-    fraction = values.where(values <= VALID * scale * 1.0001) * factor
+    packed = np.issubdtype(values.encoding.get("dtype", values.dtype), np.integer)
+    declared = "scale_factor" in values.encoding
+    scale = SCALE if packed and not declared else 1.0  # whole numbers without a declared packing are per cent
+    fraction = (values * scale).where(values * scale <= VALID * SCALE * 1.0001)
     return raw.assign({name: fraction.assign_attrs(units="1")})
 
 

@@ -170,11 +170,15 @@ def average(
         if any(abs(n % factor) for n in tile.values.shape):
             factor = next(f for f in range(factor, 0, -1) if not (tile.values.shape[0] % f or tile.values.shape[1] % f))
         good = tile.valid(valid)
+        kinds = {
+            n: "f4" if f(tile.values[:1]).dtype == bool else "f8" for n, f in statistics.items()
+        }  # shares are many
         count = _blocks(good.astype("f8"), factor)
         means = {}
         for name, function in statistics.items():
             total = _blocks(np.where(good, function(tile.values), 0.0).astype("f8"), factor)
-            means[name] = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
+            mean = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
+            means[name] = mean.astype(kinds[name])
         coarse.append((tile.west, tile.north, tile.width * factor, tile.height * factor, means))
     width, height = coarse[0][2], coarse[0][3]
     for path, (_, _, w, h, _) in zip(files, coarse):
@@ -186,7 +190,7 @@ def average(
     shapes = [next(iter(c[4].values())).shape for c in coarse]
     columns = max(round((c[0] - west) / width) + s[1] for c, s in zip(coarse, shapes))
     rows = max(round((north - c[1]) / height) + s[0] for c, s in zip(coarse, shapes))
-    maps = {name: np.full((rows, columns), empty) for name in statistics}
+    maps = {name: np.full((rows, columns), empty, kinds[name]) for name in statistics}
     for (left, top, _, _, means), shape in zip(coarse, shapes):
         row, column = round((north - top) / height), round((left - west) / width)
         for name, values in means.items():

@@ -158,7 +158,10 @@ def standardise(raw: xr.Dataset, layout: Layout, path: Path, fields: Sequence[Fi
     present = [f for f in fields if any(n in raw.variables for n in f.file_names)]
     data = xr.Dataset({f.name: take(raw, f, origin) for f in present or fields})
     data = data.drop_vars([c for c in data.coords if c not in ("time", "lat", "lon")])
-    data = data.assign_coords(time=("time", real_times(raw["time"], layout.step, origin)))
+    extra = {d: n for d, n in data.sizes.items() if d not in ("time", "lat", "lon")}
+    if any(n > 1 for n in extra.values()):
+        raise DataError(f"{origin}: expected the dimensions time, latitude and longitude, found also {extra}")
+    data = data.isel({d: 0 for d in extra}).assign_coords(time=("time", real_times(raw["time"], layout.step, origin)))
     return order_axes(data).transpose(..., "time", "lat", "lon")
 
 

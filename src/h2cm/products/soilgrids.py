@@ -73,7 +73,7 @@ def read(files: Sequence[Path]) -> xr.Dataset:
                 )
             layer = raster.average(tiles, {name: lambda v: v.astype("f8")}, lambda v: v != MISSING)[name]
             total = total + weight * layer / row.divisor
-        result[name] = total.assign_attrs(units=row.units)
+        result[name] = total.astype("f4").assign_attrs(units=row.units)
     return xr.Dataset(result, attrs={"product": "soilgrids"})
 
 
