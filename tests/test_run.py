@@ -1,0 +1,116 @@
+"""Whole runs, from data to figures, as a user starts them: a tiny synthetic Earth, and a few real towers."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import xarray as xr
+import yaml
+
+from conftest import ROOT
+from h2cm import load, open_store, predict
+
+SMALL = {
+    "split": {"folds": 2},
+    "training": {"epochs": 2, "batch_cells": 8},
+    "prediction": {"daily": ["gpp"]},
+    "figures": ["training_curves", "constants"],
+}
+TWIN = SMALL | {
+    "run": "earth",
+    "source": "twin",
+    "period": {"start": "2015-01-01", "end": "2015-12-31"},
+    "grid": {"resolution": 10, "bounds": [-20, -20, 50, 60]},
+    "constraints": {
+        "gpp": {"prediction": "gpp", "compare": "mean_seasonal_cycle"},
+        "nee_oco2": {"prediction": "nee", "compare": "monthly"},
+    },
+}
+TOWERS = SMALL | {
+    "run": "towers",
+    "source": "towers",
+    "period": {"start": "2014-01-01", "end": "2015-12-31"},
+    "towers": {"select": ["BE-Bra", "CH-Dav", "DE-Hai", "DE-Tha", "FI-Hyy", "FR-Gri"]},
+    "constraints": {name: {"prediction": name, "compare": "monthly"} for name in ("gpp", "nee", "et")},
+    "figures": ["training_curves", "tower_map"],
+}
+
+
+def snakemake(folder: Path, *arguments: str) -> str:
+    # no profile is found in `folder`: the one of the repository is
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    said = result.stdout + result.stderr
+    assert result.returncode == 0, said
+    return said
+
+
+def run(folder: Path, config: dict) -> Path:
+    """Run a configuration to its end; its folder."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    arguments = ("all", "--cores", "2", "--configfile", "config.yaml")
+    said = snakemake(folder, *arguments)
+    results = Path("results", config["run"])
+    assert re.search(rf"figures +{results}/figures/", said), "the end says where the results are"
+    assert "Nothing to be done" in snakemake(folder, *arguments)
+    assert not list(folder.rglob("*.part")), "nothing half-written stays"
+    for name in config["figures"]:
+        for kind in ("png", "pdf"):
+            assert (folder / results / "figures" / f"{name}.{kind}").stat().st_size > 1000
+    return folder / results
+
+
+def test_a_synthetic_earth(tmp_path):
+    results = run(tmp_path, TWIN)
+    metrics = pd.read_csv(results / "evaluation" / "metrics.csv")
+    assert set(metrics["cells"]) >= {"train", "validation", "test"} and set(metrics["fold"]) == {0, 1}
+    assert {"gpp", "nee_oco2", "truth"} <= set(metrics["reference"])
+    assert yaml.safe_load((results / "config.yaml").read_text())["training"]["clip"] == 0.5
+
+    # the weights are enough to predict what the workflow predicted
+    weights = results / "training" / "cv" / "fold_0" / "model.safetensors"
+    again = predict(load(weights), open_store(results / "store"), ["gpp"])["gpp"]
+    with xr.open_dataset(results / "predictions" / "cv" / "fold_0" / "daily.nc") as written:
+        xr.testing.assert_allclose(
+            again.drop_vars(again.coords), written["gpp"].load().drop_vars(written["gpp"].coords)
+        )
+
+    report = tmp_path / "report.html"
+    snakemake(tmp_path, "--report", str(report), "--configfile", "config.yaml")
+    assert "training_curves" in report.read_text()
+
+
+def test_real_towers(tmp_path, shared):
+    folder = shared / "data"
+    files = {
+        "folders": [str(folder / "oneflux")],
+        "lai": str(folder / "oneflux" / "lai_monthly.csv"),
+        "co2": str(folder / "co2_mm_mlo.csv"),
+    }
+    results = run(tmp_path, TOWERS | {"towers": TOWERS["towers"] | files})
+    skill = pd.read_csv(results / "tables" / "skill_per_tower.csv")
+    assert set(TOWERS["towers"]["select"]) >= set(skill["tower" if "tower" in skill else "site"])
+
+
+@pytest.mark.parametrize("change", ["missing zip", "unreadable zip"])
+def test_bad_towers_end_the_run_before_training(tmp_path, shared, change):
+    zips = tmp_path / "zips"
+    zips.mkdir()
+    (zips / "sites.csv").write_bytes((shared / "data" / "oneflux" / "sites.csv").read_bytes())
+    bad = zips / "FLX_DE-Hai_FLUXNET2015_FULLSET_2000-2020_beta-3.zip"
+    bad.write_bytes(b"no zip")
+    select = ["DE-Hai"] if change == "unreadable zip" else ["DE-Hai", "DE-Tha"]
+    towers = {"folders": ["zips"], "co2": str(shared / "data" / "co2_mm_mlo.csv"), "select": select}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(TOWERS | {"towers": towers}))
+    with pytest.raises(AssertionError) as error:
+        snakemake(tmp_path, "all", "--cores", "1", "--configfile", "config.yaml")
+    said = str(error.value)
+    assert (bad.name if change == "unreadable zip" else "DE-Tha") in said
+    assert "Traceback" not in said and not list(tmp_path.rglob("*.safetensors"))
