@@ -28,7 +28,7 @@ from torch.autograd.function import once_differentiable
 
 from h2cm.model.networks import LSTMS, NETWORKS, STATIC_CODE
 
-STRETCH = 16
+STRETCH = 8
 """Days between two states that are kept for the backward pass."""
 
 SOURCES = Path(__file__).parent / "csrc"

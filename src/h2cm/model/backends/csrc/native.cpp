@@ -54,12 +54,17 @@ Problem<R> make_problem(const Tensor& forcing, const Tensor& mean, const Tensor&
   return p;
 }
 
-// Calls f(tiles, worker) with the range of workers shared out to the threads.
+// Calls f(tile, worker, index) for all tiles, a worker's in order. A thread uses one Tile for all of its workers.
 template <class R, class F>
-void for_workers(int64_t tiles, F f) {
-  const int64_t workers = std::min(tiles, WORKERS);
+void for_tiles(const Problem<R>& p, bool gradient, F f) {
+  const int64_t workers = std::min(p.tiles(), WORKERS);
   at::parallel_for(0, workers, 1, [&](int64_t from, int64_t to) {
-    for (int64_t worker = from; worker < to; worker++) f(worker, workers);
+    Tile<R> tile(p, gradient);
+    for (int64_t worker = from; worker < to; worker++)
+      for (int64_t t = worker; t < p.tiles(); t += workers) {
+        tile.enter(t);
+        f(tile, worker, t);
+      }
   });
 }
 
@@ -68,28 +73,26 @@ std::vector<Tensor> forward_typed(const Problem<R>& p, const Tensor& forcing, co
   auto options = forcing.options();
   Tensor series = at::empty({int64_t(p.outputs.size()), p.cells, p.days}, options);
   Tensor kept = at::empty({keep ? p.tiles() : 0, p.stretches(), p.state_size()}, options);
+  prefer_large_pages(series.data_ptr(), series.nbytes());
+  prefer_large_pages(kept.data_ptr(), kept.nbytes());
   std::vector<Tensor> result = {series, kept};
   for (const Tensor& s : state) result.push_back(at::empty(s.sizes(), options));
   R* ends[N_STATE];
   for (int s = 0; s < N_STATE; s++) ends[s] = result[2 + s].template data_ptr<R>();
-  for_workers<R>(p.tiles(), [&](int64_t worker, int64_t workers) {
-    Tile<R> tile(p, false);
-    for (int64_t t = worker; t < p.tiles(); t += workers) {
-      tile.enter(t);
-      tile.forward(keep ? kept.data_ptr<R>() + t * p.stretches() * p.state_size() : nullptr, series.data_ptr<R>(), ends,
-                   result[2 + N_STATE].template data_ptr<R>(), result[3 + N_STATE].template data_ptr<R>());
-    }
+  for_tiles<R>(p, false, [&](Tile<R>& tile, int64_t, int64_t t) {
+    tile.forward(keep ? kept.data_ptr<R>() + t * p.stretches() * p.state_size() : nullptr, series.data_ptr<R>(), ends,
+                 result[2 + N_STATE].template data_ptr<R>(), result[3 + N_STATE].template data_ptr<R>());
   });
   return result;
 }
 
-// [columns][padded rows] to PyTorch's (rows, columns); `row_of` says where row r goes.
-template <class R, class F>
-void unpack(const Buffer<R>& from, int rows, int columns, Tensor& to, F row_of) {
+// Rows `first`, ... of [columns][padded rows] to PyTorch's (row, column).
+template <class R>
+void unpack(const Buffer<R>& from, int all_rows, int first, Tensor& to) {
   R* out = to.data_ptr<R>();
-  const int width = OuterProduct<R>::padded(rows);
-  for (int k = 0; k < columns; k++)
-    for (int r = 0; r < rows; r++) out[int64_t(row_of(r)) * columns + k] = from.get()[int64_t(k) * width + r];
+  const int64_t rows = to.size(0), columns = to.size(1), width = Panels<R>::padded(all_rows);
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t k = 0; k < columns; k++) out[r * columns + k] = from.get()[k * width + first + r];
 }
 
 template <class R>
@@ -111,34 +114,24 @@ std::vector<Tensor> backward_typed(const Problem<R>& p, const std::vector<Tensor
   for (int j = 0; j < N_LSTM; j++) base[j] = g[W_LSTM + PER_LSTM * j + 1].template data_ptr<R>();
   std::vector<Sums<R>> sums;
   for (int64_t i = 0; i < std::min(p.tiles(), WORKERS); i++) sums.emplace_back(n);
-  for_workers<R>(p.tiles(), [&](int64_t worker, int64_t workers) {
-    Tile<R> tile(p, true);
-    for (int64_t t = worker; t < p.tiles(); t += workers) {
-      tile.enter(t);
-      tile.backward(kept.const_data_ptr<R>() + t * p.stretches() * p.state_size(), data<R>(series_gradient),
-                    sums[worker], g[W_CAPACITY].template data_ptr<R>(), g[W_ALPHA_INTERCEPTION].template data_ptr<R>(),
-                    base, g[W_COUPLING + 1].template data_ptr<R>());
-    }
+  for_tiles<R>(p, true, [&](Tile<R>& tile, int64_t worker, int64_t t) {
+    tile.backward(kept.const_data_ptr<R>() + t * p.stretches() * p.state_size(), data<R>(series_gradient), sums[worker],
+                  g[W_CAPACITY].template data_ptr<R>(), g[W_ALPHA_INTERCEPTION].template data_ptr<R>(), base,
+                  g[W_COUPLING + 1].template data_ptr<R>());
   });
   for (size_t i = 1; i < sums.size(); i++) sums[0].add(sums[i]);
   const Sums<R>& s = sums[0];
-  auto same = [](int r) { return r; };
   Tensor* c = &g[W_COUPLING];
   unpack_lanes(s.constants.get(), N_CONSTANTS, g[W_CONSTANTS]);
-  unpack(s.first, n.wide, n.coupling_inputs.size(), c[0], same);
-  Tensor second = at::empty({n.wide, n.narrow}, c[2].options()), third = at::empty({n.narrow, 2}, c[4].options());
-  unpack(s.second, n.wide, n.narrow, second, same);
-  unpack(s.third, n.narrow, 2, third, same);
-  c[2] = second.t();
-  c[4] = third.t();
+  unpack(s.first, n.wide, 0, c[0]);
+  unpack(s.second, n.narrow, 0, c[2]);
   unpack_lanes(s.second_bias.get(), n.narrow, c[3]);
+  unpack(s.third, N_PARAMETERS, COUPLING_OUTPUT, c[4]);
   unpack_lanes(s.head_bias.get() + COUPLING_OUTPUT * LANES<R>, 2, c[5]);
   for (int j = 0; j < N_LSTM; j++) {
     Tensor* l = &g[W_LSTM + PER_LSTM * j];
-    unpack(s.gates[j], 4 * n.hidden, n.columns(j), l[0], [&](int r) { return n.torch_row(r); });
-    Tensor head = at::empty({n.hidden, n.lstm[j].outputs}, l[2].options());
-    unpack(s.head[j], n.hidden, n.lstm[j].outputs, head, same);
-    l[2] = head.t();
+    unpack(s.gates[j], 4 * n.hidden, 0, l[0]);
+    unpack(s.head[j], N_PARAMETERS, FIRST_OUTPUT[j], l[2]);
     unpack_lanes(s.head_bias.get() + FIRST_OUTPUT[j] * LANES<R>, n.lstm[j].outputs, l[3]);
   }
   return g;

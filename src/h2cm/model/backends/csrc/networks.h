@@ -56,18 +56,15 @@ struct Networks {
   Packed<R> first, second, third, first_back, second_back, third_back;
 
   int columns(int j) const { return lstm_inputs[j].size() + hidden; }
-  // gates are kept as [unit][gate], in PyTorch they are [gate][unit]
-  int torch_row(int row) const { return row % 4 * hidden + row / 4; }
 
   void pack(bool gradient) {
     for (int j = 0; j < N_LSTM; j++) {
       const R *w = lstm[j].gates, *v = lstm[j].head;
       const int n = columns(j), from = lstm_inputs[j].forcing(), h = hidden;
-      gates[j] = Packed<R>(4 * h, n, 4 * UNITS, [&](int r, int k) { return w[int64_t(torch_row(r)) * n + k]; });
+      gates[j] = Packed<R>(4 * h, n, ROWS, [&](int r, int k) { return w[r * n + k]; });
       head[j] = Packed<R>(lstm[j].outputs, h, ROWS, [&](int r, int k) { return v[r * h + k]; });
       if (!gradient) continue;
-      gates_back[j] =
-          Packed<R>(n - from, 4 * h, ROWS, [&](int r, int k) { return w[int64_t(torch_row(k)) * n + from + r]; });
+      gates_back[j] = Packed<R>(n - from, 4 * h, ROWS, [&](int r, int k) { return w[k * n + from + r]; });
       head_back[j] = Packed<R>(h, lstm[j].outputs, ROWS, [&](int r, int k) { return v[k * h + r]; });
     }
     const CouplingWeights<R>& c = coupling;
@@ -82,7 +79,7 @@ struct Networks {
   }
 };
 
-// Gradients summed over cells and days by one worker, [columns][padded rows] as OuterProduct makes them. Those with one
+// Gradients summed over cells and days by one worker, [columns][padded rows] as Panels makes them. Those with one
 // value per lane are summed over the lanes at the end.
 template <class R>
 struct Sums {
@@ -90,14 +87,14 @@ struct Sums {
   Buffer<R> first, second, third, second_bias, third_bias, head_bias, constants;
 
   explicit Sums(const Networks<R>& n) {
-    auto pad = OuterProduct<R>::padded;
+    auto pad = Panels<R>::padded;
     for (int j = 0; j < N_LSTM; j++) {
       gates[j].resize(int64_t(n.columns(j)) * pad(4 * n.hidden));
-      head[j].resize(n.lstm[j].outputs * pad(n.hidden));
+      head[j].resize(n.hidden * pad(N_PARAMETERS));  // all rows, of which some are this network's
     }
     first.resize(n.coupling_inputs.size() * pad(n.wide));
-    second.resize(n.narrow * pad(n.wide));
-    third.resize(2 * pad(n.narrow));
+    second.resize(n.wide * pad(n.narrow));
+    third.resize(n.narrow * pad(N_PARAMETERS));
     second_bias.resize(n.narrow * LANES<R>);
     third_bias.resize(2 * LANES<R>);
     head_bias.resize(N_PARAMETERS * LANES<R>);

@@ -9,9 +9,10 @@ template <class R>
 class Tile : public TileMemory<R> {
   typedef TileMemory<R> M;
   using M::alpha_interception_, M::alpha_interception_gradient_, M::at, M::base_, M::base_gradient_, M::bias,
-      M::capacity_, M::capacity_gradient_, M::cell, M::clear_gradients, M::day, M::days_, M::dc_, M::dh_, M::dh_total_, M::forcing_,
-      M::input_gradient_, M::live_, M::n, M::outer_, M::p, M::read_forcing, M::read_series_gradient, M::restore_state, M::save_state, M::series_, M::state_gradient_, M::T, M::wide_base_,
-      M::wide_base_gradient_, M::write_series;
+      M::capacity_, M::capacity_gradient_, M::cell, M::clear_gradients, M::day, M::days_, M::dc_, M::dh_,
+      M::dh_total_, M::forcing_, M::gates_gradient_, M::input_gradient_, M::live_, M::n, M::narrow_gradient_, M::p,
+      M::raw_gradient_, M::read_forcing, M::read_series_gradient, M::restore_state, M::save_state, M::series_,
+      M::state_gradient_, M::T, M::wide_base_, M::wide_base_gradient_, M::wide_gradient_, M::write_series;
   typedef Vec<R> V;
 
  public:
@@ -62,7 +63,7 @@ class Tile : public TileMemory<R> {
       restore_state(kept + s * p.state_size(), days_.get());
       for (int d = 0; d < length; d++) step<true>(day(d), day(d + 1), d);
       read_series_gradient(series_gradient, start, length);
-      for (int d = length - 1; d >= 0; d--) step_back(day(d), day(d + 1), d, sums);
+      for (int d = length - 1; d >= 0; d--) step_back(day(d), d, sums);
       sum_weights(length, sums);
     }
     for (int i = 0; i < live_; i++) {
@@ -70,7 +71,7 @@ class Tile : public TileMemory<R> {
       alpha_interception[cell(i)] = alpha_interception_gradient_.get()[i];
       for (int j = 0; j < N_LSTM; j++)
         for (int r = 0; r < 4 * n.hidden; r++)
-          base[j][cell(i) * 4 * n.hidden + n.torch_row(r)] = base_gradient_[j].get()[r * T + i];
+          base[j][cell(i) * 4 * n.hidden + r] = base_gradient_[j].get()[r * T + i];
       for (int r = 0; r < n.wide; r++) wide_base[cell(i) * n.wide + r] = wide_base_gradient_.get()[r * T + i];
     }
   }
@@ -190,7 +191,7 @@ class Tile : public TileMemory<R> {
   }
 
   // One day back: from the gradients of the states at its end to those at its start.
-  void step_back(R* today, R* tomorrow, int d, Sums<R>& sums) {
+  void step_back(R* today, int d, Sums<R>& sums) {
     R* state_gradient = state_gradient_.get();
     for (int v = 0; v < T; v += LANES<R>) {
       V out[N_OUTPUTS], g[N_OUTPUTS], state[N_STATE];
@@ -217,27 +218,33 @@ class Tile : public TileMemory<R> {
       for (int k = 0; k < N_PARAMETERS; k++) {
         V slope = IS_SOFTPLUS[k] ? sigmoid<R>(load(today + at.raw + k * T + v)) : out[k] * (R(1) - out[k]);
         V raw = g[k] * slope;
-        store(today + at.raw_gradient + k * T + v, raw);
+        store(raw_gradient_.get() + k * T + v, raw);
         R* bias_sum = sums.head_bias.get() + k * LANES<R>;
         store(bias_sum, load(bias_sum) + raw);
       }
     }
 
-    const R* raw = today + at.raw_gradient;
-    product(n.third_back, raw + COUPLING_OUTPUT * T, static_cast<R*>(nullptr), today + at.narrow_gradient);
-    leak_gradient(today + at.narrow, today + at.narrow_gradient, n.narrow);
-    product(n.second_back, today + at.narrow_gradient, static_cast<R*>(nullptr), today + at.wide_gradient);
-    leak_gradient(today + at.wide, today + at.wide_gradient, n.wide);
-    product(n.first_back, today + at.wide_gradient, static_cast<R*>(nullptr), input_gradient_.get());
-    add_rows(today + at.wide_gradient, n.wide, wide_base_gradient_.get());
-    add_lanes(today + at.narrow_gradient, n.narrow, sums.second_bias.get());
+    const R* raw = raw_gradient_.get();
+    R *narrow = narrow_gradient_.get(), *wide = wide_gradient_.get(), *gates = gates_gradient_.get();
+    constexpr const R* zero = nullptr;
+    product(n.third_back, raw + COUPLING_OUTPUT * T, zero, narrow);
+    leak_gradient(today + at.narrow, narrow, n.narrow);
+    product(n.second_back, narrow, zero, wide);
+    leak_gradient(today + at.wide, wide, n.wide);
+    product(n.first_back, wide, zero, input_gradient_.get());
+    add_rows(wide, n.wide, wide_base_gradient_.get());
+    add_lanes(narrow, n.narrow, sums.second_bias.get());
+    Panels<R>::transpose(raw, N_PARAMETERS, today + at.raw_panels);
+    Panels<R>::transpose(narrow, n.narrow, today + at.narrow_panels);
+    Panels<R>::transpose(wide, n.wide, today + at.wide_panels);
 
     for (int j = 0; j < N_LSTM; j++) {
       const int states = n.lstm_inputs[j].size() - n.lstm_inputs[j].forcing();
       product(n.head_back[j], raw + FIRST_OUTPUT[j] * T, dh_[j].get() + states * T, dh_total_.get());
       lstm_gradient<R>(n.hidden, dh_total_.get(), today + at.c[j], today + at.tanh_c[j], today + at.gates[j],
-                       dc_[j].get(), base_gradient_[j].get());
-      product(n.gates_back[j], today + at.gates[j], static_cast<R*>(nullptr), dh_[j].get());
+                       dc_[j].get(), gates, base_gradient_[j].get());
+      product(n.gates_back[j], gates, zero, dh_[j].get());
+      Panels<R>::transpose(gates, 4 * n.hidden, today + at.gates[j]);
     }
     for (int v = 0; v < T; v += LANES<R>) {
       V state[N_STATE], capacity = load(capacity_gradient_.get() + v);
@@ -260,18 +267,18 @@ class Tile : public TileMemory<R> {
 
   // The gradients of the weights from all days of a stretch.
   void sum_weights(int length, Sums<R>& sums) {
-    R* first = day(0);
+    const R* first = day(0);
     const int64_t stride = at.size;
+    auto add = [&](int64_t rows_at, int rows, const R* columns, int count, Buffer<R>& to) {
+      Panels<R>::add_products(first + rows_at, rows, columns, count, length, stride, to.get());
+    };
     for (int j = 0; j < N_LSTM; j++) {
-      outer_.add(first + at.gates[j], 4 * n.hidden, first + at.x[j], n.columns(j), length, stride, sums.gates[j].get());
-      outer_.add(day(1) + at.h[j], n.hidden, first + at.raw_gradient + FIRST_OUTPUT[j] * T, n.lstm[j].outputs, length,
-                 stride, sums.head[j].get());
+      add(at.gates[j], 4 * n.hidden, first + at.x[j], n.columns(j), sums.gates[j]);
+      add(at.raw_panels, N_PARAMETERS, day(1) + at.h[j], n.hidden, sums.head[j]);
     }
-    outer_.add(first + at.wide_gradient, n.wide, first + at.inputs, n.coupling_inputs.size(), length, stride,
-               sums.first.get());
-    outer_.add(first + at.wide, n.wide, first + at.narrow_gradient, n.narrow, length, stride, sums.second.get());
-    outer_.add(first + at.narrow, n.narrow, first + at.raw_gradient + COUPLING_OUTPUT * T, 2, length, stride,
-               sums.third.get());
+    add(at.wide_panels, n.wide, first + at.inputs, n.coupling_inputs.size(), sums.first);
+    add(at.narrow_panels, n.narrow, first + at.wide, n.wide, sums.second);
+    add(at.raw_panels, N_PARAMETERS, first + at.narrow, n.narrow, sums.third);
   }
 };
 

@@ -30,7 +30,7 @@ struct Problem {
 template <class R>
 struct Layout {
   int64_t x[N_LSTM], h[N_LSTM], gates[N_LSTM], c[N_LSTM], tanh_c[N_LSTM];
-  int64_t inputs, wide, narrow, wide_gradient, narrow_gradient, raw, raw_gradient, state, size = 0;
+  int64_t inputs, wide, narrow, raw, state, wide_panels, narrow_panels, raw_panels, size = 0;
 
   explicit Layout(const Networks<R>& n) {
     auto take = [&](int64_t rows) {
@@ -49,12 +49,12 @@ struct Layout {
     raw = take(N_PARAMETERS);
     state = take(N_STATE);
     for (int j = 0; j < N_LSTM; j++) {
-      gates[j] = take(4 * n.hidden);
+      gates[j] = take(Panels<R>::padded(4 * n.hidden));  // on the way back, their gradients in panels
       tanh_c[j] = take(n.hidden);
     }
-    wide_gradient = take(n.wide);
-    narrow_gradient = take(n.narrow);
-    raw_gradient = take(N_PARAMETERS);
+    wide_panels = take(Panels<R>::padded(n.wide));
+    narrow_panels = take(Panels<R>::padded(n.narrow));
+    raw_panels = take(Panels<R>::padded(N_PARAMETERS));
   }
 };
 
@@ -69,7 +69,7 @@ class TileMemory {
       : p(problem), n(problem.networks), at(problem.networks),
         days_((gradient ? problem.stretch + 1 : 2) * at.size), forcing_(int64_t(problem.stretch) * 2 * N_FORCING * T),
         series_(int64_t(problem.stretch) * problem.outputs.size() * T), capacity_(T), alpha_interception_(T),
-        bias_((N_PARAMETERS + n.narrow) * T), wide_base_(n.wide * T), outer_(gradient ? problem.stretch : 0) {
+        bias_((N_PARAMETERS + n.narrow) * T), wide_base_(n.wide * T) {
     for (int j = 0; j < N_LSTM; j++) {
       base_[j].resize(4 * n.hidden * T);
       for (int o = 0; o < n.lstm[j].outputs; o++) fill(bias(FIRST_OUTPUT[j] + o), n.lstm[j].head_bias[o]);
@@ -82,6 +82,10 @@ class TileMemory {
       dc_[j].resize(n.hidden * T);
       base_gradient_[j].resize(4 * n.hidden * T);
     }
+    gates_gradient_.resize(4 * n.hidden * T);
+    wide_gradient_.resize(n.wide * T);
+    narrow_gradient_.resize(n.narrow * T);
+    raw_gradient_.resize(N_PARAMETERS * T);
     dh_total_.resize(n.hidden * T);
     wide_base_gradient_.resize(n.wide * T);
     input_gradient_.resize(n.coupling_inputs.size() * T);
@@ -99,7 +103,7 @@ class TileMemory {
       alpha_interception_.get()[i] = p.alpha_interception[cell(i)];
       for (int j = 0; j < N_LSTM; j++)
         for (int r = 0; r < 4 * n.hidden; r++)
-          base_[j].get()[r * T + i] = n.lstm[j].base[cell(i) * 4 * n.hidden + n.torch_row(r)];
+          base_[j].get()[r * T + i] = n.lstm[j].base[cell(i) * 4 * n.hidden + r];
       for (int r = 0; r < n.wide; r++) wide_base_.get()[r * T + i] = n.coupling.base[cell(i) * n.wide + r];
     }
   }
@@ -111,9 +115,8 @@ class TileMemory {
   int64_t first_ = 0;
   int live_ = 0;
   Buffer<R> days_, forcing_, series_, capacity_, alpha_interception_, bias_, wide_base_;
-  OuterProduct<R> outer_;
   std::array<Buffer<R>, N_LSTM> base_, dh_, dc_, base_gradient_;
-  Buffer<R> dh_total_, wide_base_gradient_, input_gradient_, state_gradient_, capacity_gradient_,
+  Buffer<R> gates_gradient_, wide_gradient_, narrow_gradient_, raw_gradient_, dh_total_, wide_base_gradient_, input_gradient_, state_gradient_, capacity_gradient_,
       alpha_interception_gradient_;
 
   // lanes beyond the last cell repeat it; their gradients stay 0
@@ -173,6 +176,7 @@ class TileMemory {
 
   void read_series_gradient(const R* gradient, int64_t start, int length) {
     const int64_t count = p.outputs.size();
+    std::fill(series_.get(), series_.get() + length * count * T, R(0));  // also in lanes without a cell
     for (int64_t o = 0; o < count; o++)
       for (int i = 0; i < live_; i++) {
         const R* from = gradient + (o * p.cells + cell(i)) * p.days + start;

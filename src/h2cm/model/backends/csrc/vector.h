@@ -14,6 +14,9 @@
 #if defined(__AVX512F__) || defined(__AVX__)
 #include <immintrin.h>
 #endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 namespace h2cm {
 
@@ -104,10 +107,13 @@ inline Vec<float> reciprocal(Vec<float> x) { return spread(1.0f) / x; }
 #endif
 inline Vec<double> reciprocal(Vec<double> x) { return spread(1.0) / x; }
 
-// Comparisons are written so that NaN comes through.
+// x within bounds; NaN stays NaN
 template <class V, class S>
 inline V limit(V x, S low, S high) {
   V lo = spread(low), hi = spread(high);
+#if defined(__AVX512F__)
+  if constexpr (sizeof(S) == 4) return (V)_mm512_max_ps((__m512)lo, _mm512_min_ps((__m512)hi, (__m512)x));
+#endif
   x = x > hi ? hi : x;
   return x < lo ? lo : x;
 }
@@ -145,10 +151,27 @@ inline Vec<R> exp_inside(Vec<R> x) {
 template <class R>
 inline Vec<R> exp(Vec<R> x) { return exp_inside<R>(limit(x, Traits<R>::LOWEST, Traits<R>::HIGHEST)); }
 
-// exp(-x) of the argument of a gate, bounded such that products of three of them are finite
-template <class R>
-inline Vec<R> exp_gate(Vec<R> x) {
-  return exp_inside<R>(limit(-x, -Traits<R>::GATE_LIMIT, Traits<R>::GATE_LIMIT));
+// exp(-SCALE x) of the argument of a gate, bounded such that products of three of them are finite. Most of the time
+// outside the products goes here, so in float32 it is done in powers of 2, with one rounding before the polynomial.
+template <int SCALE>
+inline Vec<double> exp_gate(Vec<double> x) {
+  constexpr double bound = Traits<double>::GATE_LIMIT;
+  return exp_inside<double>(limit(-SCALE * x, -bound, bound));
+}
+template <int SCALE>
+inline Vec<float> exp_gate(Vec<float> x) {
+  typedef Traits<float>::I I;
+  constexpr float bound = Traits<float>::GATE_LIMIT / SCALE;
+  const Vec<float> rate = spread(-SCALE * 1.44269504f), magic = spread(Traits<float>::MAGIC);
+  x = limit(x, -bound, bound);
+  Vec<float> t = fma(x, rate, magic);
+  Vec<float> f = fma(x, rate, magic - t);
+  Vec<float> p = fma(f, spread(0.001326472722f), spread(0.009671512665f));  // 2^f to 9e-8
+  p = fma(p, f, spread(0.05550733743f));
+  p = fma(p, f, spread(0.2402224208f));
+  p = fma(p, f, spread(0.6931469776f));
+  p = fma(p, f, spread(1.0f));
+  return (Vec<float>)((I)p + ((I)t << Traits<float>::MANTISSA));
 }
 
 template <class R>
@@ -194,6 +217,51 @@ inline Vec<R> share_of_lesser(Vec<R> a, Vec<R> b) {
   return a < b ? spread(R(1)) : tied;
 }
 
+// the numbers of a and b, one after the other, at the places `from`
+template <class R>
+inline Vec<R> interleave(Vec<R> a, Vec<R> b, typename Traits<R>::I from) {
+#if defined(__clang__)
+  Vec<R> v;
+  for (int i = 0; i < LANES<R>; i++) v[i] = from[i] < LANES<R> ? a[from[i]] : b[from[i] - LANES<R>];
+  return v;
+#else
+  return __builtin_shuffle(a, b, from);
+#endif
+}
+
+// Transposes a square of numbers: each round interleaves the first half of the rows with the second.
+template <class R>
+inline __attribute__((always_inline)) void transpose_square(Vec<R> (&v)[LANES<R>]) {
+  constexpr int n = LANES<R>;
+  typename Traits<R>::I low, high;
+  for (int i = 0; i < n; i++) {
+    low[i] = i / 2 + i % 2 * n;
+    high[i] = low[i] + n / 2;
+  }
+#pragma GCC unroll 4
+  for (int round = 1; round < n; round *= 2) {
+    Vec<R> w[n];
+#pragma GCC unroll 16
+    for (int i = 0; i < n / 2; i++) {
+      w[2 * i] = interleave<R>(v[i], v[i + n / 2], low);
+      w[2 * i + 1] = interleave<R>(v[i], v[i + n / 2], high);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < n; i++) v[i] = w[i];
+  }
+}
+
+// Asks for large pages where memory is untouched yet: the first touch of small ones costs more than what is done there.
+inline void prefer_large_pages(void* data, size_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  constexpr uintptr_t page = uintptr_t(1) << 21;
+  const uintptr_t from = (uintptr_t(data) + page - 1) / page * page, to = (uintptr_t(data) + bytes) / page * page;
+  if (from < to) madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE);
+#else
+  (void)data, (void)bytes;
+#endif
+}
+
 // Memory that starts at a boundary of vectors and of cache lines.
 template <class R>
 class Buffer {
@@ -212,6 +280,7 @@ class Buffer {
     size_ = (size + 64) / 64 * 64;
     data_ = static_cast<R*>(std::aligned_alloc(64, size_ * sizeof(R)));
     if (!data_) throw std::bad_alloc();
+    prefer_large_pages(data_, size_ * sizeof(R));
     for (int64_t i = 0; i < size_; i++) data_[i] = 0;
   }
   R* get() { return data_; }
