@@ -135,9 +135,11 @@ def test_no_fire_product_means_no_net_flux(tmp_path, caplog):
     make.gfed(tmp_path)
     path = tmp_path / "gfed" / "GFED4.1s_2015.hdf5"
     path.rename(path.with_name("GFED4.1s_2014.hdf5"))
-    with pytest.raises(DataError, match="carboscope less gfed: expected values between 2015-01-01 and 2015-01-31"):
-        harmonise("nee_carboscope", config("2015-01-01", "2015-01-31"), tmp_path, CELL)
+    with pytest.raises(DataError, match="carboscope less gfed: expected values between 2014-12-31 and 2015-01-31"):
+        harmonise("nee_carboscope", config("2014-12-31", "2015-01-31"), tmp_path, CELL)
     assert "gfed has no fire emissions in 1 months" in caplog.text
+    with pytest.raises(DataError, match=r"gfed: expected files of 2015 to 2015 in .* only those of other years"):
+        harmonise("nee_carboscope", config("2015-01-01", "2015-01-31"), tmp_path, CELL)
 
 
 def test_carbon_use_efficiency(tmp_path):
@@ -205,6 +207,12 @@ def test_own_files_elsewhere(tmp_path):
     chosen = config("2003-01-01", "2003-01-02", products={"local": local})
     data = harmonise("precipitation", chosen, tmp_path / "elsewhere", CELL)
     np.testing.assert_allclose(data[0], [make.MEAN, 2 * make.MEAN], rtol=1e-6)
+
+
+def test_files_of_other_years_are_not_opened(tmp_path):
+    files = make.gpcp(tmp_path)
+    files[0].with_name("gpcp_v01r03_daily_d19990101_c20170530.nc").write_text("broken")
+    assert one("precipitation", tmp_path, "2003-01-01", "2003-01-02").notnull().all()
 
 
 def test_every_variable_of_a_product_has_a_row():

@@ -31,10 +31,11 @@ class Archive:
     folder: Path
 
     def files(self, product: str) -> list[Path]:
-        """The files of a product, sorted; DataError if there are none."""
-        local = self.target.config.products.local.get(product, {})
+        """The files of a product that reach into the period, sorted; DataError if there are none."""
+        local, period = self.target.config.products.local.get(product, {}), self.target.config.period
         pattern = local.get("pattern", "").replace("{year}", "*") or None
-        return products.files(product, local.get("folder", self.folder / product), pattern)
+        years = (period.start.year, period.end.year)
+        return products.files(product, local.get("folder", self.folder / product), pattern, years)
 
     def open(self, product: str) -> xr.Dataset:
         """The standardised data set of a product; close it when done."""

@@ -5,11 +5,13 @@ A standardised data set holds the store's units and signs on the product's own g
 from -180 to 180, or ``lat`` and ``lon`` (y, x) on curvilinear grids; ``member`` or ``model`` first where there are
 several. `h2cm.products.checks` says what is repaired and what is an error.
 
+A module has `PATTERN`, which the names of its files fit, and may have `YEAR`, an expression that finds the year in them.
 Adding a product is one module here, one row in `PRODUCTS` and one in ``config/products.yaml``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -55,8 +57,19 @@ def module(product: str):
     return import_module(f"h2cm.products.{product}")
 
 
-def files(product: str, folder: str | Path, pattern: str | None = None) -> list[Path]:
+def files(
+    product: str, folder: str | Path, pattern: str | None = None, years: tuple[int, int] | None = None
+) -> list[Path]:
     """The files of a product in a folder and those below it, sorted.
+
+    Parameters
+    ----------
+    product : str
+    folder : path
+    pattern : str, optional
+        Of their names; the product's own if not given.
+    years : tuple of int, optional
+        First and last year wanted: files that the module's ``YEAR`` tells to be of other years are left out.
 
     Raises
     ------
@@ -67,7 +80,16 @@ def files(product: str, folder: str | Path, pattern: str | None = None) -> list[
     found = sorted(p for p in Path(folder).rglob(pattern) if p.is_file() and p.suffix != ".part")
     if not found:
         raise DataError(f"{product}: expected files named {pattern} in {folder}, found none")
-    return found
+    year = getattr(module(product), "YEAR", None)
+    if years is None or year is None:
+        return found
+    matches = {p: re.search(year, p.name) for p in found}
+    wanted = [p for p, match in matches.items() if match is None or years[0] <= int(match[1]) <= years[1]]
+    if not wanted:
+        raise DataError(
+            f"{product}: expected files of {years[0]} to {years[1]} in {folder}, found only those of other years"
+        )
+    return wanted
 
 
 def read(product: str, paths: Sequence[str | Path]) -> xr.Dataset:

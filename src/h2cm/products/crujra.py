@@ -5,7 +5,8 @@ K, longitudes -179.75 to 179.75, a calendar of 365 days
 (https://catalogue.ceda.ac.uk/uuid/aed8e269513f446fb1b5d2512bb387ad). CRU-NCEP, its predecessor, is read from files
 of the same layout.
 
-The calendar has no 29 February: in leap years that day is the mean, step by step, of the day before and the day after.
+Gzipped files are unpacked to the folder of temporary files while they are read, 1.5 GB a year: unpack them beforehand
+where there is no room for that. The calendar has no 29 February: in leap years that day is the mean, step by step, of the day before and the day after.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ LAYOUT = Layout(
     attrs={"title": "CRU JRA v2.4: air temperature"},
 )
 PATTERN = LAYOUT.pattern
+YEAR = r"\.tmp\.(\d{4})\."
 write = partial(writing.write, layout=LAYOUT)
 
 

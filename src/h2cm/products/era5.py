@@ -41,6 +41,7 @@ LAYOUT = Layout(
     attrs={"Conventions": "CF-1.7", "institution": "European Centre for Medium-Range Weather Forecasts"},
 )
 PATTERN = LAYOUT.pattern
+YEAR = r"_(\d{4})\d{2}\.nc$"
 
 
 def saturation_vapour_pressure(temperature):

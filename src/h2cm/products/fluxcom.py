@@ -43,6 +43,7 @@ def _layout(name: str) -> Layout:
 
 LAYOUT = _layout("GPP")
 PATTERN = LAYOUT.pattern
+YEAR = r"_(\d{4})_"
 
 
 def read(files: Sequence[Path]) -> xr.Dataset:

@@ -35,6 +35,7 @@ LAYOUT = Layout(
     aligned="edges",
 )
 PATTERN = LAYOUT.pattern
+YEAR = r"_(\d{4})(_beta)?\."
 
 
 def _year(path: Path) -> int:

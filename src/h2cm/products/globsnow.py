@@ -39,6 +39,7 @@ LAYOUT = Layout(
     dims=("time", "lat", "lon"),
 )
 PATTERN = LAYOUT.pattern
+YEAR = r"^(\d{4})\d{2}_"
 
 
 def ease_latitude_longitude(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

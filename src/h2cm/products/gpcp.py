@@ -31,5 +31,6 @@ LAYOUT = Layout(
     },
 )
 PATTERN = LAYOUT.pattern
+YEAR = r"_d(\d{4})\d{4}_"
 read = partial(reading.read, layout=LAYOUT)
 write = partial(writing.write, layout=LAYOUT)
