@@ -57,7 +57,16 @@ VARIABLES: dict[str, Variable] = {
     v.name: v
     for v in (
         Variable("area", "m2", "area of the cell", ("cell",), 0, 1.3e13, "grid", "cell_area"),
-        Variable("net_radiation", "W m-2", "net radiation", DAILY, -400, 800, "forcing", "surface_net_downward_radiative_flux"),
+        Variable(
+            "net_radiation",
+            "W m-2",
+            "net radiation",
+            DAILY,
+            -400,
+            800,
+            "forcing",
+            "surface_net_downward_radiative_flux",
+        ),
         Variable("precipitation", "mm day-1", "precipitation", DAILY, 0, 2000, "forcing", "lwe_precipitation_rate"),
         Variable("air_temperature", "K", "air temperature at 2 m", DAILY, 180, 340, "forcing", "air_temperature"),
         Variable(
@@ -70,10 +79,21 @@ VARIABLES: dict[str, Variable] = {
             "forcing",
             "water_vapor_saturation_deficit_in_air",
         ),
-        Variable("co2", "ppm", "mole fraction of CO2 in air", DAILY, 300, 700, "forcing", "mole_fraction_of_carbon_dioxide_in_air"),
+        Variable(
+            "co2",
+            "ppm",
+            "mole fraction of CO2 in air",
+            DAILY,
+            300,
+            700,
+            "forcing",
+            "mole_fraction_of_carbon_dioxide_in_air",
+        ),
         Variable("static", "1", "static attributes", ("cell", "feature"), -np.inf, np.inf, "static"),
         Variable("tws", "mm", "terrestrial water storage anomaly", MONTHLY, -20000, 20000, "constraint"),
-        Variable("swe", "mm", "snow water equivalent", MONTHLY, 0, 5000, "constraint", "lwe_thickness_of_surface_snow_amount"),
+        Variable(
+            "swe", "mm", "snow water equivalent", MONTHLY, 0, 5000, "constraint", "lwe_thickness_of_surface_snow_amount"
+        ),
         Variable(
             "fapar",
             "1",
@@ -87,9 +107,21 @@ VARIABLES: dict[str, Variable] = {
         Variable("et", "mm day-1", "evapotranspiration", MONTHLY, -5, 50, "constraint", "lwe_water_evaporation_rate"),
         Variable("runoff", "mm day-1", "runoff", MONTHLY, 0, 500, "constraint"),
         Variable("gpp", CARBON_FLUX, "gross primary productivity", MONTHLY, -10, 60, "constraint"),
-        Variable("nee", CARBON_FLUX, "net ecosystem exchange of towers, negative: sink", MONTHLY, -60, 60, "constraint"),
-        Variable("nee_oco2", CARBON_FLUX, "net ecosystem exchange, OCO-2 MIP less fire", MONTHLY, -60, 60, "constraint"),
-        Variable("nee_carboscope", CARBON_FLUX, "net ecosystem exchange, CarboScope less fire", MONTHLY, -60, 60, "constraint"),
+        Variable(
+            "nee", CARBON_FLUX, "net ecosystem exchange of towers, negative: sink", MONTHLY, -60, 60, "constraint"
+        ),
+        Variable(
+            "nee_oco2", CARBON_FLUX, "net ecosystem exchange, OCO-2 MIP less fire", MONTHLY, -60, 60, "constraint"
+        ),
+        Variable(
+            "nee_carboscope",
+            CARBON_FLUX,
+            "net ecosystem exchange, CarboScope less fire",
+            MONTHLY,
+            -60,
+            60,
+            "constraint",
+        ),
         Variable("cue", "1", "mean annual carbon-use efficiency", ("cell",), 0, 1, "constraint"),
     )
 }
@@ -135,7 +167,9 @@ def check(data: xr.DataArray, origin: str) -> None:
     if row.role in ("forcing", "static") and np.isnan(values).any():
         missing = np.isnan(values)
         first = ", ".join(f"{d} {data[d].values[i]}" for d, i in zip(data.dims, np.argwhere(missing)[0], strict=True))
-        raise DataError(f"{origin}: {row.name}: {missing.sum()} values are missing, none may be; the first is at {first}")
+        raise DataError(
+            f"{origin}: {row.name}: {missing.sum()} values are missing, none may be; the first is at {first}"
+        )
 
 
 def save_netcdf(dataset: xr.Dataset | xr.DataArray, path: str | Path, **options) -> None:

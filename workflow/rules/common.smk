@@ -142,8 +142,8 @@ def growing(megabytes):
 
 
 def training_threads():
-    """Threads of a training job: all folds run side by side where there are cores enough."""
-    return max(1, (workflow.cores or 4) // len(trained()))
+    """Threads of a training job: all folds run side by side where there are cores enough; on a cluster, see slurm/."""
+    return max(1, (workflow.resource_settings.cores or 1) // len(trained()))
 
 
 def final_outputs():
