@@ -111,13 +111,13 @@ def pack(models, static: list[Tensor], cells: int) -> Weights:
         spread(stack(models, FCNNS, "fc2.bias")),
         spread(stack(models, FCNNS, "fc3.bias")),
     )
-    constants = [torch.stack(list(model.constants().values())) for model in models]
+    constants = torch.stack([torch.stack(list(model.constants().values())) for model in models], 1)
     return Weights(
         Products(*(m.flatten(0, 1) for m in matrices)),
         Products(*(o.flatten(0, 1) for o in offsets)),
         capacity,
         interception,
-        torch.stack(constants, 1).unsqueeze(-1),
+        constants.unsqueeze(-1).expand(*constants.shape, cells),
     )
 
 

@@ -47,7 +47,8 @@ class Weights(NamedTuple):
     """All that the days have in common and that has a gradient.
 
     ``matrices`` and ``offsets`` (biases, and what the static attributes contribute); ``capacity`` and
-    ``interception`` (fold, cell) in mm; ``constants`` (constant, fold, 1) in the order of `CONSTANTS`.
+    ``interception`` (fold, cell) in mm; ``constants`` (constant, fold, cell) in the order of `CONSTANTS`. All but the
+    matrices are spread over the cells, so that no day has a sum to make in the backward pass.
     """
 
     matrices: Products
@@ -67,7 +68,7 @@ class Weights(NamedTuple):
 
 
 def step_day(
-    forcing: Tensor, normalised: Tensor, state: State, weights: Weights, outputs: tuple[str, ...]
+    forcing: Tensor, mean: Tensor, std: Tensor, state: State, weights: Weights, outputs: tuple[str, ...]
 ) -> tuple[Tensor | None, State, Products]:
     """One day of all folds.
 
@@ -75,8 +76,8 @@ def step_day(
     ----------
     forcing : Tensor, shape (fold, cell, 5)
         In physical units.
-    normalised : Tensor, shape (fold, cell, WIDTH - 5)
-        Standardised, then zeros.
+    mean, std : Tensor, shape (fold, 1, 5)
+        Of the forcing.
     state : State
         Of shape (fold, cell); ``h`` and ``c`` (fold * LSTM, cell, unit).
 
@@ -92,7 +93,8 @@ def step_day(
     matrices, offsets = weights.matrices, weights.offsets
     folds, cells = state.swe.shape
     scaled = network_states(state, weights.capacity)
-    daily = torch.cat([torch.stack([scaled[name] for name in STATES], -1), normalised], -1)
+    seen = [scaled[name] for name in STATES] + list(((forcing - mean) / std).unbind(-1))
+    daily = torch.stack(seen + [torch.zeros_like(seen[0])] * (WIDTH - len(seen)), -1)
     shared = daily.unsqueeze(1)  # by all networks of a fold
     x = torch.cat(
         [state.h, shared.expand(folds, len(LSTMS), cells, WIDTH).reshape(folds * len(LSTMS), cells, WIDTH)], -1
@@ -123,14 +125,16 @@ def step_day(
         dict(zip(CONSTANTS, weights.constants.unbind(0), strict=True)),
     )
     values = parameters | water._asdict() | carbon._asdict()
-    end = State(water.swe, water.soil_moisture, water.groundwater, parameters["fapar"], carbon.npp, h, c)
+    # contiguous, so that a compiled step meets one layout only
+    fapar = parameters["fapar"].contiguous()
+    end = State(water.swe, water.soil_moisture, water.groundwater, fapar, carbon.npp, h, c)
     series = torch.stack([values[name] for name in outputs]) if outputs else None
     return series, end, Products(x, h, inputs, wide, narrow)
 
 
-def normalise(forcing: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """The standardised forcing (..., 5), and zeros up to the width of the stacked inputs."""
-    return pad((forcing - mean) / std, (0, WIDTH - len(DAILY)))
+def days_of(forcing: Tensor) -> list[Tensor]:
+    """The days of a stretch, each in memory of its own: a compiled step would be made anew for every place in it."""
+    return [day.clone() for day in forcing.unbind(0)]
 
 
 def forward(
@@ -155,8 +159,8 @@ def forward(
     forcing, *state = varying
     mean, std, *weights = constant
     state, weights, days = State(*state), Weights.of(weights), []
-    for today, normalised in zip(forcing.unbind(0), normalise(forcing, mean, std).unbind(0), strict=True):
-        series, state, _ = step(today, normalised, state, weights, outputs)
+    for today in days_of(forcing):
+        series, state, _ = step(today, mean, std, state, weights, outputs)
         days.append(series)
     return [*state, torch.stack(days)] if outputs else [*state]
 
@@ -184,32 +188,31 @@ def backward(
     mean, std, *weights = constant
     forcing, parts, gradients = varying[0], varying[1 : 1 + N_STATE], varying[1 + N_STATE :]
     of_end, of_series = gradients[:N_STATE], gradients[N_STATE].unbind(0) if outputs else []
-    weights = Weights.of(weights)
+    n = len(Products._fields)
+    matrices, spread = [m.detach() for m in weights[:n]], weights[n:]
     with torch.enable_grad():
         start = State(*(part.detach().requires_grad_() for part in parts))
-        matrices = Products(*(m.detach() for m in weights.matrices))
-        rest = [w.detach().requires_grad_() for w in (weights.capacity, weights.interception, weights.constants)]
-        series, inputs, offsets, end = [], [], [], start
-        for today, normalised in zip(forcing.unbind(0), normalise(forcing, mean, std).unbind(0), strict=True):
-            offsets.append(Products(*(o.detach().requires_grad_() for o in weights.offsets)))  # of shared memory
-            of_day, end, seen = step(today, normalised, end, Weights(matrices, offsets[-1], *rest), outputs)
+        series, inputs, daily, end = [], [], [], start
+        for today in days_of(forcing):
+            daily.append([w.detach().requires_grad_() for w in spread])  # all days share the memory
+            of_day, end, seen = step(today, mean, std, end, Weights.of([*matrices, *daily[-1]]), outputs)
             series.append(of_day)
             inputs.append([x.detach() for x in seen])
-        sources = [*start, *rest, *(o for day in offsets for o in day)]
+        sources = [*start, *(w for day in daily for w in day)]
         results = [*zip(end, of_end, strict=True), *zip(series if outputs else [], of_series, strict=True)]
         # rain, for one, depends on none of the sources
         results, of_results = zip(*((r, g) for r, g in results if r.requires_grad), strict=True)
         found = torch.autograd.grad(results, sources, of_results, allow_unused=True)
     found = [torch.zeros_like(s) if g is None else g for g, s in zip(found, sources, strict=True)]
-    of_start, of_rest, of_offsets = found[:N_STATE], found[N_STATE:][: len(rest)], found[N_STATE + len(rest) :]
-    n = len(Products._fields)
-    of_matrices, sums = [], []
-    for k in range(n):
-        result = torch.stack(of_offsets[k::n], 1)  # (batch, day, cell, output)
-        seen = torch.stack([day[k] for day in inputs], 1)
-        of_matrices.append(seen.flatten(1, 2).mT @ result.flatten(1, 2))
-        sums.append(result.sum(1))
-    return [*of_start, *of_matrices, *sums, *of_rest]
+    of_start, found = found[:N_STATE], found[N_STATE:]
+    of_matrices, of_spread = [], []
+    for k in range(len(spread)):
+        of_days = torch.stack(found[k :: len(spread)])
+        of_spread.append(of_days.sum(0))
+        if k < n:  # an offset, whose gradient is that of the result of the product: (day, batch, cell, output)
+            seen = torch.stack([day[k] for day in inputs], 1)
+            of_matrices.append(seen.flatten(1, 2).mT @ of_days.transpose(0, 1).flatten(1, 2))
+    return [*of_start, *of_matrices, *of_spread]
 
 
 def widen(matrix: Tensor, names: tuple[str, ...], columns: dict[str, int]) -> Tensor:
