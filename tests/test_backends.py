@@ -94,13 +94,34 @@ def test_the_reference_case_is_that_of_the_equations(backend, shared, dtype):
     assert_same(ours, run(model, "eager", forcing, static), dtype)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(kind=st.sampled_from(KINDS), cells=st.integers(1, 40), days=st.integers(1, 40), seed=st.integers(0, 10_000))
-def test_climates_drawn_anew(backend, dtype, kind, cells, days, seed):
-    case = invented(kind, cells, days, seed, dtype)
+ANY_CASE = given(
+    kind=st.sampled_from(KINDS), cells=st.integers(2, 40), days=st.integers(1, 40), seed=st.integers(0, 10_000)
+)
+SETTINGS = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@SETTINGS
+@ANY_CASE
+def test_climates_drawn_anew(backend, kind, cells, days, seed):
+    case = invented(kind, cells, days, seed)
+    assert_same(run(case[0], backend, *case[1:]), run(case[0], "eager", *case[1:]), torch.float64)
+
+
+@settings(SETTINGS, derandomize=True)
+@ANY_CASE
+def test_climates_in_float32(backend, kind, cells, days, seed):
+    """Against the equations in float64, and on the same cases each time: now and then, rounding puts the argument of a
+    LeakyReLU or of a minimum on the other side of its kink, in any backend, and the gradient with it."""
+    case = invented(kind, cells, days, seed, torch.float32)
     ours = run(case[0], backend, *case[1:])
-    assert_same(ours, run(case[0], "eager", *case[1:]), dtype)
+    exact = invented(kind, cells, days, seed)
+    daily, end, gradients = run(exact[0], "eager", *exact[1:])
+    reference = (
+        {k: v.float() for k, v in daily.items()},
+        type(end)(*(v.float() for v in end)),
+        {k: v.float() for k, v in gradients.items()},
+    )
+    assert_same(ours, reference, torch.float32)
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
