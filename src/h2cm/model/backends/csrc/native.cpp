@@ -164,7 +164,7 @@ std::vector<Tensor> backward(Tensor forcing, Tensor mean, Tensor std, std::vecto
 
 }  // namespace h2cm
 
-PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
+PYBIND11_MODULE(h2cm_native, m) {
   m.def("forward", &h2cm::forward, pybind11::call_guard<pybind11::gil_scoped_release>());
   m.def("backward", &h2cm::backward, pybind11::call_guard<pybind11::gil_scoped_release>());
 }
