@@ -1,0 +1,244 @@
+"""How fast a training step, or a prediction, is: ``python benchmarks/training.py --cells 128 --days 1096 --json``.
+
+The step is the project's own (`h2cm.train.loop.train_step`: spin-up, forward, loss of the paper's nine constraints,
+backward, optimiser) on invented weather. Beside it stands the limit of the machine: the matrix products that such a
+step cannot do without (those of the three LSTMs, without what only depends on static attributes, and without any
+recomputation), timed one by one in the same process with PyTorch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import time
+from collections import defaultdict
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from h2cm.config import parse
+from h2cm.model import NETWORKS, OUTPUTS
+from h2cm.model.backends import BACKENDS, simulate_many
+from h2cm.model.networks import HIDDEN, LSTMS
+from h2cm.train import loop
+from h2cm.train.data import Data
+from h2cm.train.data import statistics as statistics_of
+
+CONSTRAINTS = {
+    "tws": ("tws", "monthly_centred"),
+    "swe": ("swe", "monthly"),
+    "fapar": ("fapar", "monthly"),
+    "et": ("et", "mean_seasonal_cycle"),
+    "runoff": ("runoff", "mean_seasonal_cycle"),
+    "gpp": ("gpp", "mean_seasonal_cycle"),
+    "nee_oco2": ("nee", "monthly"),
+    "nee_carboscope": ("nee", "spatial_mean_anomaly"),
+    "cue": ("cue", "mean_ratio"),
+}
+
+
+def invent(cells: int, days: int, attributes: int = 30) -> Data:
+    """Weather with seasons, snow and dry spells, and targets of the right shapes; deterministic."""
+    rng = np.random.default_rng(0)
+    time = pd.date_range("2001-01-01", periods=days).to_period("M")
+    months = time.unique()
+    season = np.sin(2 * np.pi * (np.arange(days) / 365.25 - 0.25)) * rng.uniform(0.2, 1.5, (cells, 1))
+    forcing = np.empty((cells, days, 5), np.float32)
+    forcing[..., 0] = 90 + 80 * season + rng.normal(0, 20, (cells, days))
+    forcing[..., 1] = rng.gamma(0.4, 8, (cells, days)) * (rng.random((cells, days)) < 0.4)
+    forcing[..., 2] = 273.15 + rng.uniform(-5, 25, (cells, 1)) + 12 * season + rng.normal(0, 3, (cells, days))
+    forcing[..., 3] = np.exp(1.5 + 0.8 * season + rng.normal(0, 0.3, (cells, days)))
+    forcing[..., 4] = 370 + np.arange(days) / 180
+    shapes = {name: (cells,) if name == "cue" else (cells, len(months)) for name in CONSTRAINTS}
+    return Data(
+        forcing=torch.from_numpy(forcing),
+        static=torch.from_numpy(rng.normal(size=(cells, attributes)).astype(np.float32)),
+        features=tuple(f"attribute_{i}" for i in range(attributes)),
+        area=torch.ones(cells),
+        targets={name: torch.from_numpy(rng.gamma(2, 0.5, shape).astype(np.float32)) for name, shape in shapes.items()},
+        months=torch.from_numpy(np.stack([months.year, months.month], 1)),
+        days=torch.from_numpy(months.get_indexer(time)),
+    )
+
+
+def configuration(backend: str):
+    """The training of the paper, with one backend."""
+    constraints = {k: {"prediction": p, "compare": c} for k, (p, c) in CONSTRAINTS.items()}
+    values = {"run": "benchmark", "source": "twin", "constraints": constraints, "experiments": {"cv": {}}}
+    return parse(values | {"model": {"backend": backend}})
+
+
+class Clock:
+    """Seconds by name, on a GPU up to the end of the work that was started."""
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    def now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+    def timed(self, function, name):
+        """`function`, its time counted under `name` (or under what `name` makes of the arguments)."""
+
+        def wrapper(*args, **kwargs):
+            start = self.now()
+            result = function(*args, **kwargs)
+            self.seconds[name(*args) if callable(name) else name] += self.now() - start
+            return result
+
+        return wrapper
+
+    @contextmanager
+    def parts_of_a_step(self, folds):
+        """Count the parts of `train_step` while inside."""
+        simulate, backward = loop.simulate_many, torch.Tensor.backward
+        optimise = [fold.optimiser.step for fold in folds]
+        loop.simulate_many = self.timed(simulate, lambda *args: "forward" if args[4] else "spin_up")
+        torch.Tensor.backward = self.timed(backward, "backward")
+        for fold in folds:
+            fold.optimiser.step = self.timed(fold.optimiser.step, "optimiser")
+        try:
+            yield
+        finally:
+            loop.simulate_many, torch.Tensor.backward = simulate, backward
+            for fold, step in zip(folds, optimise, strict=True):
+                fold.optimiser.step = step
+
+
+def limit(cells: int, folds: int, device: torch.device, predict: bool, clock: Clock) -> float:
+    """Cell-days per second if nothing but the matrix products of the LSTMs were done, each at its measured speed."""
+    stretch = 16  # days at a time in the gradient of the weights
+    widths = [sum(name != "static_code" for name in NETWORKS[name_].inputs) + HIDDEN for name_ in LSTMS]
+    if device.type == "cuda":  # all at once, as wide as the widest
+        batch, widths = (folds * len(widths),), [max(widths)]
+    else:
+        batch = (folds,)
+    seconds = 0.0
+    for width in widths:
+        shapes = {"forward": ((cells, width), (width, 4 * HIDDEN), 2, 1)}
+        if not predict:
+            shapes["inputs"] = ((cells, 4 * HIDDEN), (4 * HIDDEN, width), 1, 1)
+            shapes["weights"] = ((4 * HIDDEN, cells * stretch), (cells * stretch, width), 1, stretch)
+        for left, right, times, days in shapes.values():
+            a, b = torch.randn(*batch, *left, device=device), torch.randn(*batch, *right, device=device)
+            out = torch.empty(*batch, left[0], right[1], device=device)
+            repeats = max(1, int(2e8 / (left[0] * left[1] * right[1] * folds)))
+            best = float("inf")
+            for _ in range(10):
+                start = clock.now()
+                for _ in range(repeats):
+                    torch.bmm(a, b, out=out)
+                best = min(best, (clock.now() - start) / repeats)
+            seconds += times * best / days
+    return folds * cells / seconds
+
+
+def resident(peak: bool) -> int:
+    """Bytes of memory of this process, now or at its peak since `forget_peak`."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        key = "VmHWM" if peak else "VmRSS"
+        return int(next(x for x in status.read_text().splitlines() if x.startswith(key)).split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
+
+
+def forget_peak(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def measure(cells: int, days: int, backend: str, folds: int, device: torch.device, predict: bool, steps: int) -> dict:
+    """Time `steps` steps after one to warm up, and put them beside the limit."""
+    config, data = configuration(backend), invent(cells, days)
+    moments = statistics_of(data, torch.arange(cells))
+    data = data.to(device)
+    everything = np.arange(cells)
+    trained = [loop.build_fold(k, config, data, moments, everything, everything) for k in range(folds)]
+    clock = Clock(device)
+    objective = loop.Objective(data, config, config.experiments["cv"])
+    models, batch = [fold.model for fold in trained], [torch.arange(cells, device=device)] * folds
+
+    @torch.no_grad()
+    def prediction():
+        forcing, static = [data.forcing] * folds, [data.static] * folds
+        states = [model.initial_state(cells) for model in models]
+        states = [s for _, s in clock.timed(simulate_many, "spin_up")(models, forcing, static, states, ())]
+        clock.timed(simulate_many, "forward")(models, forcing, static, states, OUTPUTS)
+
+    def step():
+        if predict:
+            prediction()
+        else:
+            with clock.parts_of_a_step(trained):
+                if None in loop.train_step(trained, objective, batch):
+                    raise FloatingPointError("the loss or a gradient is not finite")
+
+    forget_peak(device)
+    before = resident(peak=False)
+    step()
+    total, parts = [], defaultdict(list)
+    for _ in range(steps):
+        clock.seconds.clear()
+        start = clock.now()
+        step()
+        total.append(clock.now() - start)
+        for name, seconds in clock.seconds.items():
+            parts[name].append(seconds)
+    on_gpu = device.type == "cuda"
+    peak = torch.cuda.max_memory_allocated(device) if on_gpu else resident(peak=True)
+    best = limit(cells, folds, device, predict, clock)
+    seconds = {"step": statistics.median(total)} | {name: statistics.median(x) for name, x in parts.items()}
+    if not predict:  # what is left of the step: monthly means, loss, clipping
+        rest = [t - sum(parts[name][i] for name in parts) for i, t in enumerate(total)]
+        seconds["loss"] = statistics.median(rest)
+    speed = folds * cells * days / seconds["step"]
+    return {
+        "what": "prediction" if predict else "training step",
+        "cells": cells,
+        "days": days,
+        "folds": folds,
+        "backend": backend,
+        "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
+        "threads": torch.get_num_threads(),
+        "cell_days_per_second": round(speed),
+        "seconds": {name: round(value, 5) for name, value in seconds.items()},
+        "peak_memory_bytes": peak,
+        "memory_above_data_bytes": peak if on_gpu else peak - before,
+        "limit_cell_days_per_second": round(best),
+        "fraction_of_limit": round(speed / best, 3),
+    }
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--cells", type=int, default=128, help="cells of a batch")
+    parser.add_argument("--days", type=int, default=1096)
+    parser.add_argument("--backend", default="auto", choices=("auto", *BACKENDS))
+    parser.add_argument("--folds", type=int, default=1, help="folds trained side by side, each on its own cells")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--predict", action="store_true", help="spin-up and all daily outputs instead of a training step"
+    )
+    parser.add_argument("--steps", type=int, default=5, help="steps that are timed, after one that is not")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    given = parser.parse_args()
+    result = measure(
+        given.cells, given.days, given.backend, given.folds, torch.device(given.device), given.predict, given.steps
+    )
+    print(json.dumps(result) if given.json else "\n".join(f"{k}: {v}" for k, v in result.items()))
+
+
+if __name__ == "__main__":
+    main()
