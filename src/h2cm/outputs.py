@@ -64,3 +64,9 @@ CONSTANT_ATTRS: dict[str, dict[str, str]] = {
 
 RATIOS = {"cue": ("npp", "gpp")}
 """Quantities that are compared as a ratio of two means: numerator and denominator."""
+
+COORDINATE_ATTRS: dict[str, dict[str, str]] = {
+    "lat": _attrs("degrees_north", "latitude", "latitude"),
+    "lon": _attrs("degrees_east", "longitude", "longitude"),
+    "area": _attrs("m2", "area of the cell", "cell_area"),
+}

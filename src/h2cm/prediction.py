@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
 
 from h2cm.model import H2CM, OUTPUTS
-from h2cm.outputs import CONSTANT_ATTRS, OUTPUT_ATTRS, STATIC_ATTRS
+from h2cm.outputs import CONSTANT_ATTRS, COORDINATE_ATTRS, OUTPUT_ATTRS, STATIC_ATTRS
+from h2cm.provenance import versions
 from h2cm.store import DataError
 from h2cm.train.data import month_index, stack_forcing, stack_static
 
@@ -35,7 +38,7 @@ def _check(model: H2CM, dataset: xr.Dataset, outputs: Sequence[str]) -> None:
 
 @torch.no_grad()
 def chunks(
-    model: H2CM, dataset: xr.Dataset, outputs: Sequence[str], spin_up_passes: int, size: int = CHUNK
+    model: H2CM, dataset: xr.Dataset, outputs: Sequence[str], spin_up_passes: int
 ) -> Iterator[tuple[slice, dict[str, np.ndarray], dict[str, np.ndarray]]]:
     """Daily outputs and static parameters, some cells at a time.
 
@@ -46,8 +49,8 @@ def chunks(
     static_parameters : dict of array, shape (cell,)
     """
     device = model.forcing_mean.device
-    for start in range(0, dataset.sizes["cell"], size):
-        cells = slice(start, min(start + size, dataset.sizes["cell"]))
+    for start in range(0, dataset.sizes["cell"], CHUNK):
+        cells = slice(start, min(start + CHUNK, dataset.sizes["cell"]))
         part = dataset.isel(cell=cells)
         forcing = torch.from_numpy(stack_forcing(part)).to(device)
         static = torch.from_numpy(stack_static(part)).to(device)
@@ -103,10 +106,23 @@ def _coordinates(dataset: xr.Dataset, cells: slice) -> dict:
     return {name: ("cell", dataset[name].values[cells]) for name in names}
 
 
+def _origin(model: H2CM, provenance: dict | None) -> dict[str, str]:
+    """Global attributes: conventions, and where the numbers come from, as JSON."""
+    trained = getattr(model, "metadata", {})
+    return {
+        "Conventions": "CF-1.11",
+        "title": f"H2CM, experiment {trained.get('experiment', '-')}, fold {trained.get('fold', '-')}",
+        "source": "h2cm",
+        "references": "Baghirov et al., doi:10.5194/egusphere-2025-3123",
+        "training": json.dumps({k: trained[k] for k in ("config", "provenance", "best_epoch") if k in trained}),
+        "provenance": json.dumps(provenance or {"versions": versions()}),
+    }
+
+
 def _describe(dataset: xr.Dataset, model: H2CM) -> xr.Dataset:
     for name, value in model.constants().items():
         dataset[name] = ((), float(value))
-    attributes = OUTPUT_ATTRS | STATIC_ATTRS | CONSTANT_ATTRS
+    attributes = OUTPUT_ATTRS | STATIC_ATTRS | CONSTANT_ATTRS | COORDINATE_ATTRS
     for name, variable in dataset.variables.items():
         variable.attrs.update(attributes.get(name, {}))
     return dataset
@@ -119,6 +135,7 @@ def write(
     daily: Sequence[str],
     monthly: Sequence[str],
     spin_up_passes: int | None = None,
+    provenance: dict | None = None,
 ) -> None:
     """Write ``daily.nc`` and ``monthly.nc``, chunk by chunk, so that memory is bounded whatever the store.
 
@@ -126,8 +143,11 @@ def write(
     ----------
     daily, monthly : sequence of str
         The outputs written daily and as monthly means.
+    spin_up_passes : int, optional
+        As in training if not given.
+    provenance : dict, optional
+        Stored in the files, beside what the weights say of their own origin.
     """
-    import netCDF4
 
     outputs = tuple(dict.fromkeys((*daily, *monthly)))
     _check(model, dataset, outputs)
@@ -138,8 +158,9 @@ def write(
     length = np.bincount(days)
     axes = {"daily": ("time", dataset["time"].values, daily), "monthly": ("month", starts.values, monthly)}
     parts = {kind: folder / f"{kind}.nc.part" for kind in axes}
+    attributes = _origin(model, provenance)
     for kind, (axis, values, _) in axes.items():
-        frame = xr.Dataset(coords=_coordinates(dataset, slice(None)) | {axis: values})
+        frame = xr.Dataset(coords=_coordinates(dataset, slice(None)) | {axis: values}, attrs=attributes)
         for name in STATIC_ATTRS:
             frame[name] = ("cell", np.full(frame.sizes["cell"], np.nan, "f4"))
         _describe(frame, model).to_netcdf(parts[kind])
@@ -151,7 +172,7 @@ def write(
                 variable = files[kind].createVariable(
                     name, "f4", ("cell", axis), zlib=True, complevel=1, chunksizes=shape
                 )
-                variable.setncatts(OUTPUT_ATTRS[name] | {"cell_methods": f"{axis}: mean"})
+                variable.setncatts(OUTPUT_ATTRS[name] | {"cell_methods": f"{axis}: mean", "coordinates": "lat lon"})
         for cells, series, static in chunks(model, dataset, outputs, _spin_up_passes(model, spin_up_passes)):
             for name in daily:
                 files["daily"][name][cells] = series[name]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from h2cm.job import job
 from h2cm.prediction import write
+from h2cm.provenance import record
 from h2cm.store import open_store
 from h2cm.train import choose_device
 from h2cm.train.loss import required_outputs
@@ -17,4 +18,5 @@ with job(snakemake) as config:
         config.prediction.daily,
         tuple(dict.fromkeys((*config.prediction.monthly, *required_outputs(config.constraints)))),
         config.model.spin_up_passes,
+        record([*snakemake.input.store, snakemake.input.weights], snakemake.params.code),
     )
