@@ -231,6 +231,20 @@ def test_prediction_in_memory_and_on_disk_agree(trained, store, tmp_path, monkey
         assert not list(tmp_path.glob("*.part"))
 
 
+def test_predictions_follow_the_conventions(trained, store, tmp_path):
+    """CF 1.11, as the compliance checker reads it."""
+    from compliance_checker.runner import CheckSuite, ComplianceChecker
+
+    write(h2cm.load(trained / "fold_0" / "model.safetensors"), store, tmp_path, daily=["nee"], monthly=["gpp", "tws"])
+    CheckSuite.load_all_available_checkers()
+    for name in ("daily", "monthly"):
+        report = tmp_path / f"{name}.txt"
+        good, failed = ComplianceChecker.run_checker(
+            str(tmp_path / f"{name}.nc"), ["cf:1.11"], 0, "normal", output_filename=str(report), output_format="text"
+        )
+        assert good and not failed, report.read_text()
+
+
 def test_prediction_refuses_other_attributes_and_unknown_outputs(trained, store):
     model = h2cm.load(trained / "fold_0" / "model.safetensors")
     with pytest.raises(DataError, match=r"attribute_9"):

@@ -69,4 +69,6 @@ COORDINATE_ATTRS: dict[str, dict[str, str]] = {
     "lat": _attrs("degrees_north", "latitude", "latitude"),
     "lon": _attrs("degrees_east", "longitude", "longitude"),
     "area": _attrs("m2", "area of the cell", "cell_area"),
+    "time": {"long_name": "day", "standard_name": "time", "units_metadata": "leap_seconds: none"},
+    "month": {"long_name": "first day of the month", "standard_name": "time", "units_metadata": "leap_seconds: none"},
 }

@@ -112,7 +112,8 @@ def _origin(model: H2CM, provenance: dict | None) -> dict[str, str]:
     return {
         "Conventions": "CF-1.11",
         "title": f"H2CM, experiment {trained.get('experiment', '-')}, fold {trained.get('fold', '-')}",
-        "source": "h2cm",
+        "source": f"h2cm {versions()['h2cm']}",
+        "history": "predicted by h2cm.prediction",
         "references": "Baghirov et al., doi:10.5194/egusphere-2025-3123",
         "training": json.dumps({k: trained[k] for k in ("config", "provenance", "best_epoch") if k in trained}),
         "provenance": json.dumps(provenance or {"versions": versions()}),
