@@ -2,7 +2,7 @@
 
 A day is some hundred small operations; launched one by one they take longer than they compute. `torch.compile` merges
 the elementwise ones, and a CUDA graph launches all of a stretch at once. Both are checked against the plain functions
-on the first stretch of each shape, gradients included, and given up with one warning where they fail. Environment
+on the first stretch of each shape, gradients included, and given up with a warning where they fail. Environment
 variables switch them off: ``H2CM_NO_COMPILE`` and ``H2CM_NO_GRAPHS``.
 """
 
@@ -12,6 +12,7 @@ import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import cache
 
 import torch
@@ -41,8 +42,9 @@ class Captured:
     """
 
     def __init__(self, function, varying: Sequence[Tensor], constant: Sequence[Tensor], record: Callable):
-        self.varying, self.constant = ([t.detach().clone(memory_format=torch.contiguous_format) for t in group]
-                                       for group in (varying, constant))  # fmt: skip
+        self.varying, self.constant = (
+            [t.detach().clone(memory_format=torch.contiguous_format) for t in group] for group in (varying, constant)
+        )
         self.replay, self.results = record(lambda: function(self.varying, self.constant))
         self.call = None
 
@@ -75,13 +77,21 @@ def record_cuda_graph(function: Callable) -> tuple[Callable, list[Tensor]]:
 
 @cache
 def compiled_step() -> Callable:
-    """`step_day` compiled. Buffers are not reused in place: with that the gradients were wrong (PyTorch 2.13)."""
-    return torch.compile(step_day, dynamic=False, fullgraph=True, options={"inplace_buffers": False})
+    """`step_day` compiled for any number of folds and cells.
+
+    Buffers are not reused in place: with that the gradients of such steps were wrong (PyTorch 2.13).
+    """
+    return torch.compile(step_day, dynamic=True, fullgraph=True, options={"inplace_buffers": False})
 
 
 def worthwhile(device: torch.device) -> bool:
     """Whether stretches are compiled or captured on this device."""
     return device.type == "cuda"
+
+
+def _on(device: torch.device):
+    """Streams and graphs belong to the current GPU."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def agree(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
@@ -115,8 +125,11 @@ def _first_that_works(kind: Callable, outputs, varying, constant) -> Callable:
             return kind(step, outputs, varying, constant)
 
         try:
-            way = Captured(run, varying, constant, record_cuda_graph) if graph else run
-            if agree(way(varying, constant, object()), expected):
+            # a version for each set of outputs, with and without gradient, of one fold and of several
+            with nullcontext() if step is step_day else torch._dynamo.config.patch(recompile_limit=64):
+                way = Captured(run, varying, constant, record_cuda_graph) if graph else run
+                good = agree(way(varying, constant, object()), expected)
+            if good:
                 return way
             reason = "its results differ"
         except Exception as error:  # compiler, driver and PyTorch raise many kinds; the plain functions still work
@@ -127,9 +140,15 @@ def _first_that_works(kind: Callable, outputs, varying, constant) -> Callable:
 
 def prepare(kind: Callable, outputs: tuple[str, ...], varying: Sequence[Tensor], constant: Sequence[Tensor]):
     """The way to run `kind` on tensors of these shapes, made on first use."""
-    key = (kind, outputs, *((t.shape, t.dtype, t.device) for t in (*varying, *constant)))
+    key = (
+        kind,
+        outputs,
+        torch.get_float32_matmul_precision(),
+        *((t.shape, t.dtype, t.device) for t in (*varying, *constant)),
+    )
     if key not in _kept:
-        _kept[key] = _first_that_works(kind, outputs, varying, constant)
+        with _on(varying[0].device):
+            _kept[key] = _first_that_works(kind, outputs, varying, constant)
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     _kept.move_to_end(key)
@@ -143,6 +162,7 @@ def runner(kind: Callable, outputs: tuple[str, ...], constant: Sequence[Tensor])
     def run(varying: Sequence[Tensor]) -> list[Tensor]:
         if not worthwhile(varying[0].device):
             return kind(step_day, outputs, varying, constant)
-        return prepare(kind, outputs, varying, constant)(varying, constant, call)
+        with _on(varying[0].device):
+            return prepare(kind, outputs, varying, constant)(varying, constant, call)
 
     return run
