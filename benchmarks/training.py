@@ -75,16 +75,21 @@ def configuration(backend: str):
 
 
 class Clock:
-    """Seconds by name, on a GPU up to the end of the work that was started."""
+    """Seconds by name, on a GPU up to the end of the work that was started.
 
-    def __init__(self, device: torch.device):
+    With `processor`, the seconds that the process was computing: with one thread, those of the wall clock on a machine
+    that does nothing else.
+    """
+
+    def __init__(self, device: torch.device, processor: bool):
         self.device = device
+        self.read = time.process_time if processor else time.perf_counter
         self.seconds: dict[str, float] = defaultdict(float)
 
     def now(self) -> float:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-        return time.perf_counter()
+        return self.read()
 
     def timed(self, function, name):
         """`function`, its time counted under `name` (or under what `name` makes of the arguments)."""
@@ -158,14 +163,16 @@ def forget_peak(device: torch.device) -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def measure(cells: int, days: int, backend: str, folds: int, device: torch.device, predict: bool, steps: int) -> dict:
+def measure(
+    cells: int, days: int, backend: str, folds: int, device: torch.device, predict: bool, steps: int, processor: bool
+) -> dict:
     """Time `steps` steps after one to warm up, and put them beside the limit."""
     config, data = configuration(backend), invent(cells, days)
     moments = statistics_of(data, torch.arange(cells))
     data = data.to(device)
     everything = np.arange(cells)
     trained = [loop.build_fold(k, config, data, moments, everything, everything) for k in range(folds)]
-    clock = Clock(device)
+    clock = Clock(device, processor)
     objective = loop.Objective(data, config, config.experiments["cv"])
     models, batch = [fold.model for fold in trained], [torch.arange(cells, device=device)] * folds
 
@@ -211,6 +218,7 @@ def measure(cells: int, days: int, backend: str, folds: int, device: torch.devic
         "backend": backend,
         "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
         "threads": torch.get_num_threads(),
+        "time": "processor" if processor else "wall clock",
         "cell_days_per_second": round(speed),
         "seconds": {name: round(value, 5) for name, value in seconds.items()},
         "peak_memory_bytes": peak,
@@ -232,10 +240,18 @@ def main() -> None:
         "--predict", action="store_true", help="spin-up and all daily outputs instead of a training step"
     )
     parser.add_argument("--steps", type=int, default=5, help="steps that are timed, after one that is not")
+    parser.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="on one thread, not counting the time that others had the processor",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     given = parser.parse_args()
+    if given.processor_time:
+        torch.set_num_threads(1)
+    device = torch.device(given.device)
     result = measure(
-        given.cells, given.days, given.backend, given.folds, torch.device(given.device), given.predict, given.steps
+        given.cells, given.days, given.backend, given.folds, device, given.predict, given.steps, given.processor_time
     )
     print(json.dumps(result) if given.json else "\n".join(f"{k}: {v}" for k, v in result.items()))
 
