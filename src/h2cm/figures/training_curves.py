@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from h2cm.config import Config
 from h2cm.evaluate.run import Run, folds, main_experiment
@@ -20,8 +20,9 @@ def draw(folder: Path, config: Config) -> Figure:
     use_style()
     run, experiment = Run(folder, config), main_experiment(config)
     losses = {fold: run.losses(experiment, fold) for fold in folds(config, experiment)}
-    parts = [name for name in next(iter(losses.values()))["constraint"].unique() if not name.startswith("constant:")]
-    parts = ["total", *ordered(name for name in parts if name != "total")]
+    named = next(iter(losses.values()))["constraint"].unique()
+    parts = [name for name in named if not name.startswith(("constant:", "total", "skipped_batches"))]
+    parts = ["total", *ordered(parts)]
 
     rows = -(-len(parts) // COLUMNS)
     figure, axes = plt.subplots(rows, COLUMNS, figsize=(DOUBLE, 1.35 * rows + 0.35), sharex=True, squeeze=False)
@@ -35,7 +36,11 @@ def draw(folder: Path, config: Config) -> Figure:
             if (part, "validation") in curves:
                 axis.plot(best, curves[part, "validation"][best], "o", color="black", markersize=2.5, zorder=3)
         positive = [line for line in axis.lines if np.all(np.asarray(line.get_ydata()) > 0)]
-        axis.set_yscale("log" if len(positive) == len(axis.lines) else "linear")
+        if len(positive) == len(axis.lines):
+            axis.set_yscale("log")
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
+            axis.yaxis.set_minor_formatter(NullFormatter())
         axis.set_title(part_name(part))
     for axis in axes.flat[len(parts) :]:
         axis.remove()
