@@ -1,4 +1,4 @@
-"""What no constraint shows, against the truth of the synthetic Earth."""
+"""Carbon-use efficiency, heterotrophic respiration and transpiration against the truth of the synthetic Earth."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 from cmcrameri import cm
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from h2cm.config import Config
 from h2cm.evaluate.fold import carbon_use_efficiency
@@ -63,8 +64,11 @@ def _scatter(axis, o: np.ndarray, p: np.ndarray, area: np.ndarray, name: str) ->
     axis.plot([low, high], [low, high], color=REFERENCE, linestyle="--", linewidth=0.8, zorder=0)
     metrics, _ = scores(middle, o, weights=area)
     text = f"r = {metrics['r']:.2f}\nbias = {metrics['bias']:+.2g}".replace("-", "−")
-    axis.text(0.97, 0.04, text, transform=axis.transAxes, ha="right", va="bottom", fontsize=7)
-    axis.set_aspect("equal", adjustable="datalim")
+    axis.text(1.05, 0.5, text, transform=axis.transAxes, ha="left", va="center", fontsize=7)
+    margin = 0.04 * (high - low)
+    axis.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin), box_aspect=1)
     axis.set_xlabel("truth", labelpad=1)
     axis.set_ylabel("H2CM")
-    axis.set_title(f"{short(name)}, test cells")
+    axis.set_title("Test cells")
+    axis.yaxis.set_major_locator(MaxNLocator(3))
+    axis.xaxis.set_major_locator(MaxNLocator(3))

@@ -38,7 +38,8 @@ def draw(folder: Path, config: Config) -> Figure:
         positive = [line for line in axis.lines if np.all(np.asarray(line.get_ydata()) > 0)]
         if len(positive) == len(axis.lines):
             axis.set_yscale("log")
-            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            low, high = axis.get_ylim()
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
             axis.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
             axis.yaxis.set_minor_formatter(NullFormatter())
         axis.set_title(part_name(part))
