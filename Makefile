@@ -40,7 +40,7 @@ docs: env
 # Exact versions of all packages but PyTorch and what belongs to it.
 lock: env
 	$(BIN)/python -m pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --upgrade --all-extras --strip-extras --no-annotate --no-header --no-emit-index-url \
+	$(BIN)/pip-compile --quiet --upgrade --all-extras --allow-unsafe --strip-extras --no-annotate --no-header --no-emit-index-url \
 		--no-emit-trusted-host --no-emit-find-links --output-file .venv/lock pyproject.toml
 	{ echo "# Exact versions of all packages but PyTorch and what belongs to it (see TORCH in the Makefile). Made by: make lock"; \
 		grep -E '^[a-z]' .venv/lock | grep -vE '^(torch|triton|nvidia-|cuda-)'; } > requirements.lock
