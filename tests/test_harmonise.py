@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 import product_files as make
+from h2cm import products
 from h2cm.config import parse
 from h2cm.harmonise import comparison, harmonise, products_of
 from h2cm.harmonise.reduce import Target, check_seasons, complete, observed, shared_days, step_ends
@@ -191,11 +192,23 @@ def test_static_attributes(tmp_path):
     assert {n: value[n] for n in expected} == pytest.approx(expected, rel=1e-6)
 
 
-def test_pieces_do_not_change_the_result(tmp_path, monkeypatch):
-    make.gpcp(tmp_path, 5)
-    whole = one("precipitation", tmp_path, "2003-01-01", "2003-01-05")
-    monkeypatch.setattr("h2cm.regrid.PIECE", 1)
-    xr.testing.assert_equal(one("precipitation", tmp_path, "2003-01-01", "2003-01-05"), whole)
+@pytest.mark.parametrize("variable, product", [("precipitation", "gpcp"), ("fapar", "modis_fapar")])
+def test_pieces_do_not_change_the_result(tmp_path, monkeypatch, variable, product):
+    getattr(make, product)(tmp_path)
+    period = ("2003-01-01", "2003-01-02" if product == "gpcp" else "2003-02-28")
+    whole = one(variable, tmp_path, *period)
+    monkeypatch.setattr("h2cm.regrid.PIECE", 1)  # one step at a time, and of that one row
+    xr.testing.assert_allclose(one(variable, tmp_path, *period), whole, rtol=1e-6)
+
+
+def test_contiguous_files_are_read_in_bands(tmp_path, monkeypatch):
+    """What a file stores in one piece is still read in several."""
+    make.modis_fapar(tmp_path)
+    (path,) = (tmp_path / "modis_fapar").iterdir()
+    monkeypatch.setattr("h2cm.regrid.PIECE", 8 * 16)  # of the 4 rows of 8
+    with products.read("modis_fapar", [path]) as data:
+        chunks = data["fapar"].transpose("time", "lat", "lon").chunks
+    assert set(chunks[0]) == {1} and set(chunks[1]) == {2}
 
 
 def test_own_files_elsewhere(tmp_path):

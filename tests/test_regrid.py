@@ -153,7 +153,6 @@ def test_leading_dimensions_are_kept_and_read_in_pieces(monkeypatch):
     whole = regrid(data, Grid(30.0))
     assert whole.dims == ("member", "time", "lat", "lon") and list(whole.member.values) == list("abc")
     monkeypatch.setattr(module, "PIECE", 8 * 12 * 24)
-    monkeypatch.setattr(module.pieces, "__defaults__", (8 * 12 * 24,))
     xr.testing.assert_equal(regrid(data.chunk(time=1), Grid(30.0)), whole)
     np.testing.assert_array_equal(whole[2, 3], regrid(data[2, 3], Grid(30.0)))
 
@@ -175,6 +174,29 @@ def test_curvilinear_constant_and_smooth_fields():
     assert out.notnull().all()
     assert np.abs(out - exact[:, None]).max() < 0.01
     np.testing.assert_allclose(regrid(xr.ones_like(data), grid).values, 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("curvilinear", [False, True])
+def test_a_field_in_bands_of_rows(monkeypatch, curvilinear):
+    """As 500 m need: no piece that is read is larger than `PIECE`, and the result is that of the whole field."""
+    values = np.random.default_rng(2).normal(size=(80, 80))
+    values[values > 1.5] = np.nan
+    if curvilinear:
+        lat, lon = polar_grid()
+        data = xr.DataArray(values, {"lat": (("y", "x"), lat), "lon": (("y", "x"), lon)}, ("y", "x"))
+    else:
+        data = field(centres(-90, 90, 80), centres(-180, 180, 80), values)
+    weights = module.weights(module.grid_of(data), module.target_of(Grid(10.0)))
+    whole = weights.apply(data.values)
+    assert np.isfinite(whole).any()
+    monkeypatch.setattr(module, "PIECE", 8 * 80 * 7)
+    read = []
+    lazy = data.copy(
+        data=data.chunk({data.dims[0]: 7}).data.map_blocks(lambda b: read.append(b.shape) or b, dtype="f8")
+    )
+    read.clear()  # of finding out what it returns
+    np.testing.assert_allclose(weights.apply_lazily(lazy), whole, rtol=1e-12, atol=1e-14)
+    assert len(read) == 12 and max(np.prod(shape) for shape in read) == 80 * 7
 
 
 def test_curvilinear_covers_each_cell_by_its_area():

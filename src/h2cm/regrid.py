@@ -143,18 +143,30 @@ class Weights:
             result[i] = self._apply(np.asarray(one, "f8"), min_valid)
         return result.reshape(*leading, *self.shape)
 
+    def apply_lazily(self, field: xr.DataArray, min_valid: float = MIN_VALID) -> np.ndarray:
+        """Regrid `field` (y, x), read in bands of rows, to (lat, lon), float64."""
+        total, covered = np.zeros(self.shape), np.zeros(self.shape)
+        for band in bands(field):
+            values = field[band].values
+            missing = np.isnan(values)
+            total += self._sum(np.where(missing, 0.0, values), band)
+            covered += self._sum((~missing).astype("f8"), band)
+        return _mean(total, covered, min_valid)
+
     def _apply(self, one: np.ndarray, min_valid: float) -> np.ndarray:
         missing = np.isnan(one)
         if self._mask is None or not np.array_equal(missing, self._mask):
             self._mask, self._covered = missing, self._sum((~missing).astype("f8"))
         total = self._sum(np.where(missing, 0.0, one) if missing.any() else one)
-        enough = (self._covered >= min_valid - COVERED) & (self._covered > COVERED)
-        return np.divide(total, self._covered, out=np.full(self.shape, np.nan), where=enough)
+        return _mean(total, self._covered, min_valid)
 
-    def _sum(self, one: np.ndarray) -> np.ndarray:
+    def _sum(self, one: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
+        """The weighted sum of `one`, which is those `rows` of a field."""
         if self.cells is not None:
-            return (self.cells @ one.ravel()).reshape(self.shape)
-        return (self.lon @ (self.lat @ one).T).T
+            width = one.shape[-1]
+            columns = slice(rows.start * width, rows.stop * width) if rows.stop else rows
+            return (self.cells[:, columns] @ one.ravel()).reshape(self.shape)
+        return (self.lon @ (self.lat[:, rows] @ one).T).T
 
     def save(self, path: Path) -> None:
         """Write the matrices to an ``.npz`` file, whole or not at all."""
@@ -182,6 +194,12 @@ class Weights:
                 if f"{name}_data" in file
             }
             return cls(tuple(int(n) for n in file["shape"]), **matrices)
+
+
+def _mean(total: np.ndarray, covered: np.ndarray, min_valid: float) -> np.ndarray:
+    """The mean of what is there, NaN where that is less than a share `min_valid`."""
+    enough = (covered >= min_valid - COVERED) & (covered > COVERED)
+    return np.divide(total, covered, out=np.full(total.shape, np.nan), where=enough)
 
 
 def _rectilinear(source: Rectilinear, target: Rectilinear) -> Weights:
@@ -286,11 +304,20 @@ def weights(
     return made
 
 
-def pieces(data: xr.DataArray, limit: int = PIECE) -> Iterator[slice]:
-    """Slices of the first dimension of `data`, each of at most `limit` bytes in float64 (and at least one step)."""
-    step = max(1, limit // max(8 * int(np.prod(data.shape[1:])), 1))
+def pieces(data: xr.DataArray) -> Iterator[slice]:
+    """Slices of the first dimension of `data`, each of at most `PIECE` bytes in float64 (and at least one step)."""
+    step = max(1, PIECE // max(8 * int(np.prod(data.shape[1:])), 1))
     for start in range(0, data.shape[0], step):
         yield slice(start, min(start + step, data.shape[0]))
+
+
+def bands(field: xr.DataArray) -> Iterator[slice]:
+    """Slices of the rows of a field: its chunks, so that none is read twice, or `pieces`."""
+    if field.chunks is None:
+        yield from pieces(field)
+        return
+    ends = np.cumsum(field.chunks[0])
+    yield from (slice(int(end - rows), int(end)) for end, rows in zip(ends, field.chunks[0], strict=True))
 
 
 def regrid(

@@ -117,7 +117,7 @@ def to_cells(
         Days or months.
     adjust : callable, optional
         Applied to the values (time, ..., lat, lon) of each piece and their times before they are regridded; must leave
-        (time, lat, lon).
+        (time, lat, lon). Such data are read in whole time steps.
     min_valid : float
         Least share of the area of a cell with values.
 
@@ -144,10 +144,13 @@ def to_cells(
         known = np.zeros_like(total)
         for low in range(steps[0], steps[-1] + 1, length):
             at = slice(low, min(low + length, steps[-1] + 1))
-            values = data[at].values
             if adjust is not None:
-                values = adjust(values, times[at])
-            values = weights.apply(values, min_valid)[:, rows, columns]
+                values = weights.apply(adjust(data[at].values, times[at]), min_valid)
+            elif data[at].size * 8 > regrid.PIECE:  # one step, and that in bands
+                values = weights.apply_lazily(data[low], min_valid)[None]
+            else:
+                values = weights.apply(data[at].values, min_valid)
+            values = values[:, rows, columns]
             valid = np.isfinite(values)
             total += part[:, at] @ np.where(valid, values, 0.0)
             known += part[:, at] @ valid.astype("f8")

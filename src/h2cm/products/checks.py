@@ -73,11 +73,12 @@ def clean(values: np.ndarray, field, origin: str) -> np.ndarray:
     """
     if not values.size:
         return values.astype("f8")
-    sentinel = np.zeros(values.shape, bool)
-    for code in SENTINELS:
-        if not field.low <= code * field.scale + field.offset <= field.high:
-            sentinel |= np.isclose(values, code, rtol=1e-6, atol=0)
     result = values.astype("f8") * field.scale + field.offset
+    impossible = (result < field.low) | (result > field.high)
+    if not impossible.any():
+        return result
+    sentinel = np.zeros(values.shape, bool)
+    sentinel[impossible] = np.isclose(values[impossible][:, None], SENTINELS, rtol=1e-6, atol=0).any(1)
     if sentinel.any():
         codes = np.unique(values[sentinel])
         log.warning(

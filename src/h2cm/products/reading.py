@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from h2cm import units
+from h2cm import regrid, units
 from h2cm.products import checks
 from h2cm.products.layout import LATITUDES, LONGITUDES, STEPS, TIMES, Field, Layout
 from h2cm.store import DataError
@@ -33,9 +33,28 @@ def open_file(path: Path, **options) -> xr.Dataset:
     if Path(path).suffix == ".gz":
         return _open_packed(path, **options)
     try:
-        return xr.open_dataset(path, engine="netcdf4", chunks={}, **options)
+        raw = xr.open_dataset(path, engine="netcdf4", chunks={}, **options)
+        smaller = _smaller_chunks(raw)
+        if smaller:
+            raw.close()
+            raw = xr.open_dataset(path, engine="netcdf4", chunks=smaller, **options)
+        return raw
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{path}: expected a netCDF file, which this is not, or it is damaged ({error})") from None
+
+
+def _smaller_chunks(raw: xr.Dataset) -> dict[str, int]:
+    """Chunks of bands of rows for variables whose chunks are larger than a piece, as all that is stored contiguously."""
+    smaller = {}
+    for values in raw.data_vars.values():
+        if values.ndim < 2 or not values.chunks or 8 * np.prod([max(c) for c in values.chunks]) <= regrid.PIECE:
+            continue
+        *steps, rows, _ = values.dims
+        stored = values.encoding.get("chunksizes") or (1,) * values.ndim
+        height = max(regrid.PIECE // (8 * values.shape[-1] * int(np.prod(stored[:-2]))), 1)
+        height = -(-height // stored[-2]) * stored[-2]  # no chunk of the file is read twice
+        smaller |= {d: min(smaller.get(d, n), n) for d, n in [*zip(steps, stored, strict=False), (rows, height)]}
+    return smaller
 
 
 def _open_packed(path: Path, **options) -> xr.Dataset:
