@@ -55,25 +55,34 @@ def run(model, name, forcing, static, outputs=OUTPUTS, spin_up=True):
 
 
 def assert_close(value, expected, tolerance, name):
-    assert value.shape == expected.shape and value.dtype == expected.dtype, name
     error, scale = (value - expected).abs().max().item(), expected.abs().max().item()
     assert error <= tolerance * scale, f"{name}: error {error:.3g} where the largest entry is {scale:.3g}"
 
 
-def assert_same(ours, reference, dtype):
-    daily, end, gradients = ours
-    expected_daily, expected_end, expected_gradients = reference
+def assert_same(ours, references, dtype):
+    """Each output, state and gradient is that of one of the references."""
     tolerance = TOLERANCE[dtype]
-    for name, expected in expected_daily.items():
-        value = daily[name]
-        if name in ILL_CONDITIONED and "water_input" in expected_daily:
-            wet = expected_daily["water_input"] > SMALL_WATER_INPUT
-            value, expected = value * wet, expected * wet
-        assert_close(value, expected, tolerance, name)
-    for name, expected in expected_end._asdict().items():
-        assert_close(getattr(end, name).detach(), expected.detach(), tolerance, f"state {name}")
-    for name, expected in expected_gradients.items():
-        assert_close(gradients[name], expected, tolerance, f"gradient of {name}")
+    for name, value in flat(ours, ours).items():
+        misses = []
+        for reference in references:
+            expected = flat(reference, ours)[name].to(dtype)
+            error, scale = (value - expected).abs().max().item(), expected.abs().max().item()
+            assert value.shape == expected.shape and value.dtype == dtype, name
+            if error <= tolerance * scale:
+                break
+            misses.append(f"error {error:.3g} where the largest entry is {scale:.3g}")
+        else:
+            pytest.fail(f"{name}: {'; '.join(misses)}")
+
+
+def flat(results, mask):
+    """Outputs, states and gradients by name; ill-conditioned ratios are 0 where `mask` has next to no water."""
+    daily, end, gradients = results
+    if "water_input" in daily:
+        wet = mask[0]["water_input"] > SMALL_WATER_INPUT
+        daily = {k: v * wet if k in ILL_CONDITIONED else v for k, v in daily.items()}
+    states = {f"state {k}": v.detach() for k, v in end._asdict().items()}
+    return daily | states | {f"gradient of {k}": v for k, v in gradients.items()}
 
 
 def invented(kind, cells, days, seed, dtype=torch.float64):
@@ -91,7 +100,7 @@ def test_the_reference_case_is_that_of_the_equations(backend, shared, dtype):
         forcing, static = (torch.as_tensor(case[k]).to(dtype) for k in ("in/forcing", "in/static"))
     forcing = forcing[:, :365]
     ours = run(model, backend, forcing, static)
-    assert_same(ours, run(model, "eager", forcing, static), dtype)
+    assert_same(ours, [run(model, "eager", forcing, static)], dtype)
 
 
 ANY_CASE = given(
@@ -104,24 +113,17 @@ SETTINGS = settings(max_examples=15, deadline=None, suppress_health_check=[Healt
 @ANY_CASE
 def test_climates_drawn_anew(backend, kind, cells, days, seed):
     case = invented(kind, cells, days, seed)
-    assert_same(run(case[0], backend, *case[1:]), run(case[0], "eager", *case[1:]), torch.float64)
+    assert_same(run(case[0], backend, *case[1:]), [run(case[0], "eager", *case[1:])], torch.float64)
 
 
-@settings(SETTINGS, derandomize=True)
+@SETTINGS
 @ANY_CASE
 def test_climates_in_float32(backend, kind, cells, days, seed):
-    """Against the equations in float64, and on the same cases each time: now and then, rounding puts the argument of a
-    LeakyReLU or of a minimum on the other side of its kink, in any backend, and the gradient with it."""
-    case = invented(kind, cells, days, seed, torch.float32)
-    ours = run(case[0], backend, *case[1:])
-    exact = invented(kind, cells, days, seed)
-    daily, end, gradients = run(exact[0], "eager", *exact[1:])
-    reference = (
-        {k: v.float() for k, v in daily.items()},
-        type(end)(*(v.float() for v in end)),
-        {k: v.float() for k, v in gradients.items()},
-    )
-    assert_same(ours, reference, torch.float32)
+    """Against the equations in float32 or in float64: where rounding puts the argument of a LeakyReLU or of a minimum on
+    the other side of its kink, these two differ, and either is right."""
+    case, exact = invented(kind, cells, days, seed, torch.float32), invented(kind, cells, days, seed)
+    references = run(case[0], "eager", *case[1:]), run(exact[0], "eager", *exact[1:])
+    assert_same(run(case[0], backend, *case[1:]), references, torch.float32)
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -131,7 +133,7 @@ def test_any_subset_of_the_outputs(backend, outputs, seed):
     outputs = tuple(name for name in outputs if name not in ILL_CONDITIONED) or ("nee",)
     ours = run(case[0], backend, *case[1:], outputs)
     assert tuple(ours[0]) == outputs
-    assert_same(ours, run(case[0], "eager", *case[1:], outputs), torch.float64)
+    assert_same(ours, [run(case[0], "eager", *case[1:], outputs)], torch.float64)
 
 
 def test_the_number_of_threads_changes_nothing(backend):

@@ -11,11 +11,11 @@
 
 namespace h2cm {
 
-constexpr int VECTORS = 2;  // vectors in a tile
+constexpr int VECTORS = MANY_REGISTERS ? 1 : 2;  // vectors in a tile: small, that a small batch fills its tiles
 template <class R>
 constexpr int TILE = VECTORS * LANES<R>;
 
-constexpr int ROWS = MANY_REGISTERS ? 12 : 4;         // rows of another product at a time
+constexpr int ROWS = MANY_REGISTERS ? 16 : 4;         // rows of another product at a time
 constexpr int PANEL_VECTORS = MANY_REGISTERS ? 5 : 3; // vectors of rows of a weight gradient at a time
 constexpr int PANEL_COLUMNS = MANY_REGISTERS ? 5 : 3; // and its columns
 
