@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
@@ -28,9 +29,28 @@ TWIN = SMALL | {
     "period": {"start": "2015-01-01", "end": "2015-12-31"},
     "grid": {"resolution": 10, "bounds": [-20, -20, 50, 60]},
     "constraints": {
+        "tws": {"prediction": "tws", "compare": "monthly_centred"},
+        "swe": {"prediction": "swe", "compare": "monthly"},
+        "fapar": {"prediction": "fapar", "compare": "monthly"},
+        "et": {"prediction": "et", "compare": "mean_seasonal_cycle"},
+        "runoff": {"prediction": "runoff", "compare": "mean_seasonal_cycle"},
         "gpp": {"prediction": "gpp", "compare": "mean_seasonal_cycle"},
         "nee_oco2": {"prediction": "nee", "compare": "monthly"},
+        "nee_carboscope": {"prediction": "nee", "compare": "spatial_mean_anomaly"},
+        "cue": {"prediction": "cue", "compare": "mean_ratio"},
     },
+}
+# least r2 between what comes out of products, readers and regridding, and the truth behind them
+HARMONISED = {
+    "tws": 0.98,
+    "swe": 0.98,
+    "fapar": 0.98,
+    "runoff": 0.98,
+    "et": 0.98,
+    "gpp": 0.98,
+    "nee_oco2": 0.98,  # after the fire emissions in it are subtracted
+    "nee_carboscope": 0.75,  # coarser than the cells
+    "cue": 0.2,  # the median of imperfect models
 }
 TOWERS = SMALL | {
     "run": "towers",
@@ -67,12 +87,33 @@ def run(folder: Path, config: dict) -> Path:
     return folder / results
 
 
+def check_against_the_truth(results: Path) -> None:
+    with xr.open_dataset(results / "twin" / "truth.nc") as truth:
+        for name, least in HARMONISED.items():
+            with xr.open_dataset(results / "store" / f"{name}.nc") as found:
+                ours = found[name].load()
+            if name == "cue":
+                true = (truth["npp"].sum("time") / truth["gpp"].sum("time")).values
+            else:
+                daily = truth[name.removesuffix("_oco2").removesuffix("_carboscope")]
+                true = daily.resample(time="MS").mean().transpose("cell", "time").values
+            known = np.isfinite(ours.values) & np.isfinite(true)
+            if name == "tws":  # known but for a constant
+                ours, true = (np.where(known, x, np.nan) for x in (ours, true))
+                ours, true = (x - np.nanmean(x, 1, keepdims=True) for x in (ours, true))
+            ours = np.asarray(ours)[known]
+            r2 = 1 - ((ours - true[known]) ** 2).sum() / ((true[known] - true[known].mean()) ** 2).sum()
+            assert known.mean() > 0.1 and r2 > least, f"{name}: r2 {r2:.3f}"
+
+
 def test_a_synthetic_earth(tmp_path):
     results = run(tmp_path, TWIN)
     metrics = pd.read_csv(results / "evaluation" / "metrics.csv")
     assert set(metrics["cells"]) >= {"train", "validation", "test"} and set(metrics["fold"]) == {0, 1}
     assert {"gpp", "nee_oco2", "truth"} <= set(metrics["reference"])
     assert yaml.safe_load((results / "config.yaml").read_text())["training"]["clip"] == 0.5
+
+    check_against_the_truth(results)
 
     # the weights are enough to predict what the workflow predicted
     weights = results / "training" / "cv" / "fold_0" / "model.safetensors"
