@@ -13,7 +13,8 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pandas as pd
-from PIL import Image, TiffImagePlugin
+import rasterio
+from pyhdf.SD import SD, SDC
 
 MEAN = 1.5 * 0.7071067811865476 + 4 * (1 - 0.7071067811865476)
 LAT = np.array([-67.5, -22.5, 22.5, 67.5])
@@ -176,6 +177,32 @@ def modis_fapar(folder: Path) -> None:
     netcdf(folder / "modis_fapar" / "MOD15A2H.061_500m_aid0001.nc", axes, variables)
 
 
+def modis_tile(folder: Path, day: int, horizontal: int, vertical: int, values: np.ndarray, produced=2020061162134):
+    """A tile of MOD15A2H of a day of 2003, as the archive has it: HDF4, sinusoidal, `values` (row, column) of bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"MOD15A2H.A2003{day:03d}.h{horizontal:02d}v{vertical:02d}.061.{produced}.hdf"
+    side = 1111950.519667  # m, of a tile
+    west, north = (horizontal - 18) * side, (9 - vertical) * side
+    file = SD(str(path), SDC.WRITE | SDC.CREATE | SDC.TRUNC)
+    file.attr("StructMetadata.0").set(
+        SDC.CHAR,
+        f'GROUP=GridStructure\n\tGROUP=GRID_1\n\t\tGridName="MOD_Grid_MOD15A2H"\n\t\tXDim={values.shape[1]}\n'
+        f"\t\tYDim={values.shape[0]}\n\t\tUpperLeftPointMtrs=({west:.6f},{north:.6f})\n"
+        f"\t\tLowerRightMtrs=({west + side:.6f},{north - side:.6f})\n\t\tProjection=GCTP_SNSOID\n"
+        "\t\tProjParams=(6371007.181000,0,0,0,0,0,0,0,0,0,0,0,0)\n\t\tSphereCode=-1\n",
+    )
+    for name, content in {"Fpar_500m": values, "Lai_500m": values, "FparLai_QC": np.zeros_like(values)}.items():
+        data = file.create(name, SDC.UINT8, values.shape)
+        data.setcompress(SDC.COMP_DEFLATE, 1)
+        data[:] = content
+        data.setfillvalue(255)
+        data.attr("scale_factor").set(SDC.FLOAT64, 0.01)
+        data.attr("valid_range").set(SDC.UINT8, [0, 100])
+        data.endaccess()
+    file.end()
+    return path
+
+
 def globsnow(folder: Path) -> None:
     """January 2003 within 1000 km of the pole: 40 mm in the quarter of 0-90° E, 80 mm else; one cell is a mountain."""
     at = (np.arange(80) - 39.5) * 25067.525
@@ -267,22 +294,16 @@ def trendy(folder: Path) -> None:
 
 
 def geotiff(
-    path: Path, values: np.ndarray, west: float, north: float, width: float, missing=None, projected=False, text=None
+    path: Path, values: np.ndarray, west: float, north: float, width: float, missing=None, crs="EPSG:4326"
 ) -> None:
     """A GeoTIFF of `values` (row from the north, column)."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    tags = TiffImagePlugin.ImageFileDirectory_v2()
-    for tag, kind, value in (
-        (33550, 12, (width, width, 0.0)),
-        (33922, 12, (0.0, 0.0, 0.0, west, north, 0.0)),
-        (34735, 3, (1, 1, 0, 2, 1024, 0, 1, 1 if projected else 2, 1025, 0, 1, 1)),
-        (34737, 2, text),
-        (42113, 2, None if missing is None else str(missing)),
-    ):
-        if value is not None:
-            tags.tagtype[tag] = kind
-            tags[tag] = value
-    Image.fromarray(values).save(path, tiffinfo=tags, compression="tiff_lzw")
+    size = {"height": values.shape[0], "width": values.shape[1], "count": 1, "dtype": values.dtype}
+    place = rasterio.Affine(width, 0.0, west, 0.0, -width, north)
+    with rasterio.open(
+        path, "w", driver="GTiff", transform=place, crs=crs, nodata=missing, compress="lzw", **size
+    ) as file:
+        file.write(values, 1)
 
 
 def soilgrids(folder: Path) -> None:

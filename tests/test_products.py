@@ -9,6 +9,7 @@ from dataclasses import replace
 import netCDF4
 import numpy as np
 import pandas as pd
+import pyproj
 import pytest
 import xarray as xr
 
@@ -16,7 +17,7 @@ import product_files as make
 from h2cm import catalogue, products, regrid, units
 from h2cm.grid import Grid
 from h2cm.harmonise.statics import FEATURES
-from h2cm.products import checks, globsnow, homolosine, raster
+from h2cm.products import checks, globsnow, raster
 from h2cm.products.layout import Field
 from h2cm.store import DataError
 
@@ -69,7 +70,9 @@ def test_there_and_back(product, tmp_path):
     found = products.files(product, tmp_path)
     assert sorted(written) == found
     pattern = catalogue.load()[product].files.replace("{year}", "????")
-    assert all(fnmatch.fnmatch(f.name, pattern) for f in found)
+    assert product == "modis_fapar" or all(  # written as AppEEARS does, not as the archive's tiles
+        fnmatch.fnmatch(f.name, pattern) for f in found
+    )
     with products.read(product, found) as data:
         for name in data.data_vars:
             expected = sample[name].isel(model=0) if "model" in sample.dims else sample.get(name)
@@ -111,7 +114,7 @@ def test_globsnow_there_and_back(tmp_path):
 
 def test_northern_ease_grid():
     """The pole in the middle, Greenwich below it, 90° E to the right (EPSG:3408)."""
-    side = globsnow.SPHERE * 2 * np.sin(np.radians(45 / 2))  # to 45° N
+    side = 6371228 * 2 * np.sin(np.radians(45 / 2))  # to 45° N
     lat, lon = globsnow.ease_latitude_longitude(np.array([-side, 0, side]), np.array([side, 0, -side]))
     assert lat[1, 1] == 90 and lat[2, 1] == pytest.approx(45) and lat[1, 2] == pytest.approx(45)
     assert lon[2, 1] == 0 and lon[1, 2] == 90 and lon[1, 0] == -90 and abs(lon[0, 1]) == 180
@@ -338,6 +341,58 @@ def test_fapar_packed_or_not(tmp_path, dtype, packing):
     assert np.isnan(found[0, 0, 0]) and found.sum() == pytest.approx(31 * 0.2, rel=1e-6)
 
 
+def test_tiles_of_modis(tmp_path, caplog):
+    """Two composites of two tiles about 15° and 25° E at 45° N, 40 and 60 %; of the first, the southern half is water."""
+    for day in (1, 9):
+        for horizontal, value in ((19, 40), (20, 60)):
+            values = np.full((2400, 2400), value, "u1")
+            if (day, horizontal) == (1, 19):
+                values[1200:] = 254
+            make.modis_tile(tmp_path, day, horizontal, 4, values)
+    make.modis_tile(tmp_path, 1, 20, 4, np.full((2400, 2400), 10, "u1"), produced=2015000000000)  # an older production
+    make.modis_tile(tmp_path, 9, 21, 4, np.full((2400, 2400), 50, "u1"))
+    with products.read("modis_fapar", products.files("modis_fapar", tmp_path, years=(2003, 2003))) as data:
+        assert data.attrs["step"] == "8 days" and data["fapar"].shape == (2, 3600, 7200)
+        assert [str(t)[:10] for t in data["time"].values] == ["2003-01-01", "2003-01-09"]
+        found = regrid.regrid(data["fapar"], Grid(1.0), 0.9).sel(lon=[18.5, 30.5], lat=[42.5, 47.5])
+    np.testing.assert_allclose(found, [[[np.nan, 0.6], [0.4, 0.6]], [[0.4, 0.6], [0.4, 0.6]]], rtol=1e-6)
+    assert "A2003001: 1 tiles that others have are not there: h21v04" in caplog.text
+
+
+def test_pixels_of_modis_lie_where_proj_puts_them(tmp_path):
+    """Cells of 0.05° hold the mean longitude of their pixels, to a pixel; so do those of 1° after regridding."""
+    sinusoidal = pyproj.CRS("+proj=sinu +R=6371007.181 +units=m")
+    to_degrees = pyproj.Transformer.from_crs(sinusoidal, sinusoidal.geodetic_crs, always_xy=True)
+    size = 1111950.519667 / 2400
+    x, y = np.meshgrid((np.arange(2400) + 0.5) * size, 6 * 2400 * size - (np.arange(2400) + 0.5) * size)
+    lon, _ = to_degrees.transform(x, y)
+    values = np.round(lon * 3).astype("u1")  # h18v03: 0 to 20° E, 50 to 60° N
+    make.modis_tile(tmp_path, 1, 18, 3, values)
+    with products.read("modis_fapar", products.files("modis_fapar", tmp_path)) as data:
+        found = regrid.regrid(data["fapar"], Grid(1.0), 0.9)[0].sel(lat=slice(50, 60), lon=slice(0, 15))
+    assert found.notnull().all()
+    np.testing.assert_allclose(found, np.broadcast_to(found.lon * 3 / 100, found.shape), atol=2e-4)
+
+
+def test_bad_tiles_of_modis(tmp_path):
+    path = make.modis_tile(tmp_path, 1, 19, 4, np.full((24, 24), 40, "u1"))
+    moved = path.rename(path.with_name(path.name.replace("h19", "h20")))
+    with (
+        products.read("modis_fapar", [moved]) as data,
+        pytest.raises(DataError, match="expected the corners of h20v04"),
+    ):
+        data.load()
+    broken = tmp_path / path.name
+    broken.write_bytes(moved.read_bytes()[:1000])
+    with products.read("modis_fapar", [broken]) as data, pytest.raises(DataError, match=r"h19v04.* it is damaged"):
+        data.load()
+    area = tmp_path / "MOD15A2H.061_500m_aid0001.nc"
+    with pytest.raises(DataError, match=r"expected tiles \(.hdf\) or areas \(.nc\), found both"):
+        products.read("modis_fapar", [moved, area])
+    with pytest.raises(DataError, match=r"MOD15A2H.A1.hdf: expected a name like"):
+        products.read("modis_fapar", [tmp_path / "MOD15A2H.A1.hdf"])
+
+
 def test_a_dimension_too_many(tmp_path):
     axes = {"time": make.days([15]), "pft": 2, "lat": make.lat(), "lon": make.lon()}
     flux = (("time", "pft", "lat", "lon"), np.ones((1, 2, 4, 8)) * 1e-8, {"units": "kg m-2 s-1"})
@@ -357,56 +412,78 @@ def test_dew_point_above_the_temperature(tmp_path):
         data.load()
 
 
-def test_raster_that_is_projected(tmp_path):
-    make.geotiff(tmp_path / "n50.tif", np.full((2, 2), 20, "u1"), 5e5, 5e6, 30.0, 255, projected=True)
-    with pytest.raises(DataError, match=r"expected pixels in degrees .* gdalwarp"):
-        products.read("globeland30", [tmp_path / "n50.tif"])
-
-
-def test_homolosine_projection_as_proj_has_it():
-    pyproj = pytest.importorskip("pyproj", reason="needs pyproj, the referee")
-    rng = np.random.default_rng(0)
-    lat, lon = rng.uniform(-89, 89, 2000), rng.uniform(-180, 180, 2000)
-    x, y = pyproj.Proj("+proj=igh +a=6378137 +b=6378137 +units=m")(lon, lat)
-    found = homolosine.latitude_longitude(x, y)
-    np.testing.assert_allclose(found, [lat, lon], atol=1e-6)
-
-
-def test_homolosine_by_hand():
-    """On the equator and the central meridian of a lobe a degree is a degree; between the lobes there is nothing."""
-    degree = np.radians(1) * homolosine.RADIUS
-    lat, lon = homolosine.latitude_longitude(
-        np.array([30, 20, -175, -40.5]) * degree, np.array([10, -30, 1, 60]) * degree
-    )
-    np.testing.assert_allclose(lat[:3], [10, -30, 1])
-    np.testing.assert_allclose(lon[:2], [30, 20])
-    assert lon[2] == pytest.approx(-100 - 75 / np.cos(np.radians(1))) and np.isnan(lon[3])
+def test_tiles_in_metres(tmp_path):
+    """Two neighbouring UTM tiles of 30 m: forest west of 15° E, water east of it; one cell of 1° each."""
+    for zone, code in ((32, 20), (33, 60)):
+        middle = 9 if zone == 32 else 15
+        grid = pyproj.Proj(f"EPSG:326{zone}")
+        (west, east), (south, north) = (np.array(v) for v in grid([middle - 3.0, middle + 3.0], [46.0, 47.2]))
+        shape = (int((north - south) / 300), int((east - west) / 300))
+        make.geotiff(tmp_path / f"n{zone}.tif", np.full(shape, code, "u1"), west, north, 300.0, 255, f"EPSG:326{zone}")
+    with products.read("globeland30", sorted(tmp_path.iterdir())) as data:
+        near = data.sel(lat=slice(45, 48), lon=slice(5, 20))
+        forest, water = (regrid.regrid(near[n], Grid(1.0), 0.9) for n in ("forest", "water_bodies"))
+    np.testing.assert_allclose(forest.sel(lat=46.5, lon=[7.5, 10.5, 13.5, 16.5]), [1, 1, 0, 0])
+    np.testing.assert_allclose(water.sel(lat=46.5, lon=[7.5, 10.5, 13.5, 16.5]), [0, 0, 1, 1])
 
 
 def test_soil_in_homolosine_projection(tmp_path):
-    """A map of 50 km that holds 10 times the latitude: cells of 5° get theirs, and 7 is missing."""
-    size = 50e3
-    x, y = (np.arange(800) + 0.5) * size - 2e7, 8.7e6 - (np.arange(348) + 0.5) * size
-    lat, _ = homolosine.latitude_longitude(x, y[:, None])
-    values = np.where(np.isnan(lat), -32768, np.round(np.nan_to_num(lat) * 10)).astype("i4")
-    text = "Interrupted_Goode_Homolosine|GCS Name = WGS 84|"
-    make.geotiff(tmp_path / "a_1000.tif", values, -2e7, 8.7e6, size, -32768, projected=True, text=text)
+    """A map of 50 km that holds 10 times the latitude: cells of 5° get theirs, and between the lobes nothing is."""
+    size, shape = 50e3, (348, 800)
+    igh = pyproj.CRS("+proj=igh +lon_0=0 +datum=WGS84 +units=m")
+    x, y = np.meshgrid((np.arange(800) + 0.5) * size - 2e7, 8.7e6 - (np.arange(348) + 0.5) * size)
+    _, lat = pyproj.Transformer.from_crs(igh, 4326, always_xy=True).transform(x, y)
+    outside = ~np.isfinite(lat)
+    values = np.where(outside, 0, np.round(np.where(outside, 0, lat) * 10)).astype("i4")
+    assert 0.2 < outside.mean() < 0.5 and values.shape == shape
+    make.geotiff(tmp_path / "a_1000.tif", values, -2e7, 8.7e6, size, -32768, igh.to_wkt())
     data = raster.average([tmp_path / "a_1000.tif"], {"v": lambda v: v / 10.0}, lambda v: v != -32768)
     found = regrid.regrid(data["v"], Grid(5.0), 0.1).sel(lat=slice(-80, 80))
     assert float(abs(found - found.lat).max()) < 0.6
-    with pytest.raises(DataError, match="expected one homolosine map of the globe, found 2 files"):
-        raster.average([tmp_path / "a_1000.tif"] * 2, {"v": lambda v: v}, lambda v: v > 0)
+
+
+def test_rasters_are_read_in_bands(tmp_path, monkeypatch):
+    """The same result, and never more pixels at once than allowed."""
+    values = np.random.default_rng(0).integers(0, 100, (96, 64)).astype("i4")
+    make.geotiff(tmp_path / "a.tif", values, 10, 50, 1 / 120, 7)
+    args = [tmp_path / "a.tif"], {"v": lambda v: v.astype("f8")}, lambda v: v != 9
+    whole = raster.average(*args)
+    monkeypatch.setattr(raster, "PIXELS", 700)
+    assert max(v.size for v, _, _ in raster.open_raster(tmp_path / "a.tif").bands()) == 640
+    xr.testing.assert_allclose(raster.average(*args), whole)
+
+
+def test_of_a_very_fine_raster_some_pixels_are_read(tmp_path):
+    """1/3600°: one pixel of 10 x 10, the middle one, so that the shares of the classes stay."""
+    values = np.kron(np.array([[10, 20], [30, 10]], "u1"), np.ones((120, 120), "u1"))
+    make.geotiff(tmp_path / "a.tif", values, 10, 50, 1 / 3600)
+    (band,) = raster.open_raster(tmp_path / "a.tif").bands()
+    assert band[0].shape == (24, 24) and band[2][0] == pytest.approx(10 + 5 / 3600)
+    with products.read("globeland30", [tmp_path / "a.tif"]) as data:
+        assert data.sizes == {"lat": 2, "lon": 2}
+        np.testing.assert_array_equal(data["cultivated_land"], [[0, 1], [1, 0]])
 
 
 def test_raster_without_a_place(tmp_path):
-    from PIL import Image
-
-    Image.fromarray(np.zeros((2, 2), "u1")).save(tmp_path / "a.tif")
-    with pytest.raises(DataError, match="ModelPixelScale"):
+    make.geotiff(tmp_path / "a.tif", np.full((2, 2), 20, "u1"), 0, 2, -1.0)  # rows from south to north
+    with pytest.raises(DataError, match=r"a\.tif: expected a raster that says where it lies"):
         products.read("globeland30", [tmp_path / "a.tif"])
+    make.geotiff(tmp_path / "c.tif", np.full((2, 2), 20, "u1"), 5e5, 5e6, 30.0, 255, None)
+    with pytest.raises(DataError, match=r"c\.tif: expected a raster in degrees, or one that states its projection"):
+        products.read("globeland30", [tmp_path / "c.tif"])
     (tmp_path / "b.tif").write_text("<html>")
-    with pytest.raises(DataError, match="expected a GeoTIFF"):
+    with pytest.raises(DataError, match=r"b\.tif: expected a GeoTIFF or another raster"):
         products.read("globeland30", [tmp_path / "b.tif"])
+
+
+def test_truncated_rasters(tmp_path):
+    rng = np.random.default_rng(0)
+    make.geotiff(tmp_path / "a.tif", rng.integers(0, 10, (200, 200)).astype("u1"), 0, 90, 0.4)
+    make.gtopo30(tmp_path)
+    for path in (tmp_path / "a.tif", tmp_path / "gtopo30" / "E000N90.DEM"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(DataError, match=path.name):
+            raster.average([path], {"v": lambda v: v}, lambda v: v >= 0)
 
 
 def test_unknown_wetland_class(tmp_path):

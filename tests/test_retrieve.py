@@ -152,6 +152,10 @@ def test_earthdata_finds_granules(archive, content, row, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="wrong checksum"):
         retrieve.retrieve("x", "2001", tmp_path / "data", **QUICK)
     info["Checksum"]["Value"] = hashlib.sha256(content).hexdigest()
+    info["SizeInBytes"] = 10**18
+    with pytest.raises(DataError, match=r"x \(2001\): 1000000000\.0 GB to be retrieved into .*, which has .* GB left"):
+        retrieve.retrieve("x", "2001", tmp_path / "data", **QUICK)
+    info["SizeInBytes"] = len(content)
     assert len(retrieve.retrieve("x", "2001", tmp_path / "data", **QUICK)) == 1
     assert searches[-1] == {"short_name": "SHORT", "temporal": ("2001-01-01", "2001-12-31"), "version": "061"}
     assert not any(path.endswith(".md5") for path, _ in archive.requests)

@@ -16,6 +16,7 @@ import netCDF4
 import numpy as np
 import pytest
 
+import product_files
 from h2cm.retrieve import formats, transfer
 from h2cm.retrieve.transfer import Refused, Remote, Transfer, fetch
 from h2cm.store import DataError
@@ -250,7 +251,20 @@ def zipped(tmp_path):
     return path.read_bytes()
 
 
+def geotiff(tmp_path):
+    values = np.random.default_rng(0).integers(0, 255, (100, 200)).astype("u1")
+    product_files.geotiff(tmp_path / "a.tif", values, 0, 50, 0.1)
+    return (tmp_path / "a.tif").read_bytes()
+
+
+def hdf4(tmp_path):
+    values = np.random.default_rng(0).integers(0, 255, (100, 200)).astype("u1")
+    return product_files.modis_tile(tmp_path, 1, 18, 4, values).read_bytes()
+
+
 FILES = {
+    "geotiff": ("geotiff", geotiff),
+    "hdf4": ("hdf4", hdf4),
     "netcdf4": ("netcdf", lambda tmp: netcdf(tmp / "s.nc")),
     "netcdf3": ("netcdf", lambda tmp: netcdf(tmp / "s.nc", format="NETCDF3_64BIT_OFFSET")),
     "hdf5": ("hdf5", lambda tmp: netcdf(tmp / "s.nc")),

@@ -1,9 +1,8 @@
 """GlobeLand30: shares of ten classes of land cover.
 
-Layout: tiles of classes, unsigned bytes 10, 20, ... 100, 0 or 255 outside, as GeoTIFF in degrees (EPSG:4326), any
-number of tiles (Chen et al. 2015, doi:10.1016/j.isprsjprs.2014.09.002). The tiles of the archive
-(``n50_45_2010lc030.tif``) are in UTM at 30 m: warp them to 1/360° by the nearest neighbour first, as the study had
-them. Unconfirmed: names of the files.
+Layout: tiles of classes, unsigned bytes 10, 20, ... 100, 0 or 255 outside, as GeoTIFF, any number of tiles, in UTM at
+30 m, as the archive has them (``n50_45_2010lc030.tif``), or in degrees (Chen et al. 2015,
+doi:10.1016/j.isprsjprs.2014.09.002). Unconfirmed: names of the files.
 
 The share of a class is that of its pixels among those of any class.
 """

@@ -19,13 +19,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyproj
 import xarray as xr
 
 from h2cm.products import checks, reading
 from h2cm.products.layout import Field, Layout
 from h2cm.store import DataError, save_netcdf
 
-SPHERE = 6371228.0  # m, of EASE-Grid
+EASE = 3408  # EPSG code of the northern EASE-Grid
 CELL = 25067.525  # m
 SOUTH = 35.0  # no values south of it
 ROW = Field("swe", "mm", ("swe", "SWE"), "mm", 0, 5000)
@@ -43,15 +44,11 @@ YEAR = r"^(\d{4})\d{2}_"
 
 
 def ease_latitude_longitude(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Latitude and longitude (y, x), degrees, of the northern EASE-Grid; NaN beyond the equator.
-
-    Snyder (1987), doi:10.3133/pp1395, eq. 20-14 to 20-18 for the north polar aspect.
-    """
-    x, y = np.meshgrid(x, y)
-    half = np.hypot(x, y) / (2 * SPHERE)
-    with np.errstate(invalid="ignore"):
-        lat = 90 - 2 * np.degrees(np.arcsin(half))
-    return np.where(lat >= 0, lat, np.nan), np.degrees(np.arctan2(x, -y))
+    """Latitude and longitude (y, x), degrees, of the northern EASE-Grid; NaN beyond the equator."""
+    grid = pyproj.CRS.from_epsg(EASE)
+    to_degrees = pyproj.Transformer.from_crs(grid, grid.geodetic_crs, always_xy=True)
+    lon, lat = to_degrees.transform(*np.meshgrid(x, y))
+    return np.where(np.isfinite(lat) & (lat >= 0), lat, np.nan), np.where(np.isfinite(lon), lon, np.nan)
 
 
 def _month(path: Path) -> np.datetime64:

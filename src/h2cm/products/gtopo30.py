@@ -29,7 +29,7 @@ PATTERN = "*.[dD][eE][mM]"
 def read(files: Sequence[Path]) -> xr.Dataset:
     """``elevation``, m, and ``elevation_squared``, m2, dimensions lat, lon."""
     statistics = {"elevation": lambda v: v.astype("f8"), "elevation_squared": lambda v: v.astype("f8") ** 2}
-    data = raster.average(files, statistics, lambda v: v != MISSING, raster.read_bil)
+    data = raster.average(files, statistics, lambda v: v != MISSING)
     if data["elevation"].min() < -500 or data["elevation"].max() > 9000:
         raise DataError(
             f"gtopo30: expected elevations of -500 to 9000 m, found {float(data['elevation'].min()):g} to {float(data['elevation'].max()):g}"

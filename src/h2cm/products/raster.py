@@ -1,101 +1,126 @@
-"""GeoTIFF and ESRI raw rasters of static fields, tile by tile, averaged to at most 1/30°.
+"""Rasters of static fields, of any projection that GDAL and PROJ know, averaged to at most 1/30°.
 
-Static products come at 250 m to 1 km; what the store needs are means and shares of its own cells. Each tile is read
-alone and averaged over square blocks of pixels to `FINE` before the next one is opened, so memory holds one tile and
-the averaged globe. A raster coarser than that keeps its own pixels.
+Static products come as tiles of 30 m to 1 km; what the store needs are means and shares of its own cells. Each tile is
+read in bands of rows, its pixels are placed by the projection that the file states, and summed in the cells of `FINE`
+(see `h2cm.products.bins`); memory holds one band and the averaged globe. A raster coarser than that keeps its own
+pixels, and of one much finer only some pixels are read, `SAMPLES` in each direction of a cell.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyproj
+import rasterio
 import xarray as xr
-from PIL import Image
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.transform import Affine
+from rasterio.windows import Window
 
-from h2cm.products import homolosine
+from h2cm.products.bins import Bins
 from h2cm.store import DataError
 
 FINE = 1 / 30  # degrees
-Image.MAX_IMAGE_PIXELS = None  # rasters of the globe are not an attack
-PIXEL_SCALE, TIE_POINT, NO_DATA, GEO_KEYS, GEO_TEXT = 33550, 33922, 42113, 34735, 34737  # GeoTIFF 1.1 and GDAL tags
-MODEL_TYPE, PROJECTED = 1024, 1  # GeoTIFF key GTModelTypeGeoKey
+SAMPLES = 12
+PIXELS = 2**23  # that are read at once
+METRES = 111_320.0  # in a degree, roughly
 
 
 @dataclass(frozen=True)
-class Tile:
-    """Values (row, column) from north to south, west to east; the upper left corner and the pixel's size.
+class Raster:
+    """Where the pixels of a file lie, and how they are read.
 
-    In degrees, or in metres where `projection` is not empty.
+    Attributes
+    ----------
+    path : Path
+    shape : tuple of int
+        Rows, from north to south, and columns, from west to east.
+    west, north : float
+        Upper left corner, degrees, or metres where there is a projection.
+    width, height : float
+        Of a pixel.
+    rows : callable
+        Of the first row, the row after the last, and a number n: every n-th pixel of them, in both directions.
+    missing : float, optional
+    projection : pyproj.CRS, optional
+        None for latitude and longitude.
     """
 
-    values: np.ndarray
+    path: Path
+    shape: tuple[int, int]
     west: float
     north: float
     width: float
     height: float
-    missing: float | None
-    projection: str = ""
+    rows: Callable[[int, int, int], np.ndarray]
+    missing: float | None = None
+    projection: pyproj.CRS | None = None
 
-    def valid(self, accept: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Which pixels `accept` takes and the file does not declare missing."""
-        good = accept(self.values)
-        return good if self.missing is None else good & (self.values != self.missing)
+    @property
+    def degrees(self) -> float:
+        """Width of a pixel, degrees (with a projection roughly)."""
+        return self.width / METRES if self.projection else self.width
+
+    def bands(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Values (row, column), northing (row, 1) and easting (column) of the pixels' centres, band by band."""
+        every = min(max(int(FINE / SAMPLES / self.degrees * (1 + 1e-9)), 1), *self.shape)
+        high = max(PIXELS // self.shape[1] // every, 1) * every
+        x = self.west + (np.arange(self.shape[1] // every) + 0.5) * every * self.width
+        for first in range(0, self.shape[0] // every * every, high):
+            last = min(first + high, self.shape[0] // every * every)
+            y = self.north - (first + (np.arange((last - first) // every) + 0.5) * every) * self.height
+            yield self.rows(first, last, every), y[:, None], x
 
 
-def read_geotiff(path: Path) -> Tile:
-    """A GeoTIFF in geographic coordinates, or in Goode's homolosine projection.
+def open_raster(path: Path) -> Raster:
+    """A raster that GDAL reads: GeoTIFF, or ESRI raw (``.DEM`` or ``.bil`` with a header ``.HDR``).
 
     Raises
     ------
     DataError
-        If it is no TIFF, or in another projection.
+        If it is none, is truncated, or does not say where it lies.
     """
     try:
-        with Image.open(path) as image:
-            tags = image.tag_v2
-            values = np.asarray(image)
-            scale, tie, keys = tags.get(PIXEL_SCALE), tags.get(TIE_POINT), tags.get(GEO_KEYS, ())
-            missing, text = tags.get(NO_DATA), str(tags.get(GEO_TEXT, ""))
-    except (OSError, AttributeError, SyntaxError) as error:
-        raise DataError(f"{path}: expected a GeoTIFF, which this is not, or it is damaged ({error})") from None
-    if scale is None or tie is None:
-        raise DataError(f"{path}: expected a GeoTIFF with the tags ModelPixelScale and ModelTiepoint, found none")
-    projection = ""
-    if "homolosine" in text.lower():
-        projection = "homolosine"
-    elif (MODEL_TYPE, PROJECTED) in zip(keys[::4], keys[3::4]) or scale[0] > 90:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # an error below
+            with rasterio.open(path) as file:
+                place, shape, missing, crs, bounds = file.transform, file.shape, file.nodata, file.crs, file.bounds
+                raw = file.driver == "EHdr" and shape[0] * shape[1] * np.dtype(file.dtypes[0]).itemsize
+    except RasterioError as error:
+        raise DataError(f"{path}: expected a GeoTIFF or another raster, which this is not ({error})") from None
+    if raw and path.stat().st_size != raw:  # GDAL would fill in zeros
+        raise DataError(f"{path}: expected {raw} bytes, as its header says, found {path.stat().st_size}")
+    if place.is_identity or place.b or place.d or place.e >= 0:
         raise DataError(
-            f"{path}: expected pixels in degrees (EPSG:4326), found a projection with pixels of {scale[0]:g} m; "
-            "warp it first: gdalwarp -t_srs EPSG:4326 -tr 0.008333333333 0.008333333333 -r average"
+            f"{path}: expected a raster that says where it lies, rows from north to south, found {place[:6]}"
         )
-    missing = None if missing in (None, "") else float(str(missing).strip("\x00 "))
-    return Tile(values, tie[3] - tie[0] * scale[0], tie[4] + tie[1] * scale[1], scale[0], scale[1], missing, projection)
-
-
-def read_bil(path: Path) -> Tile:
-    """An ESRI raw raster (``.DEM`` or ``.bil`` with a header ``.HDR``) in degrees."""
-    header = next((h for h in (path.with_suffix(".HDR"), path.with_suffix(".hdr")) if h.exists()), None)
-    if header is None:
-        raise DataError(f"{path}: expected its header {path.with_suffix('.HDR').name} beside it")
-    row = {k.upper(): v for k, v in re.findall(r"^\s*(\w+)\s+(\S+)", header.read_text(), re.M)}
+    if crs is None and max(abs(bounds.left), abs(bounds.right), 2 * abs(bounds.top), 2 * abs(bounds.bottom)) > 361:
+        raise DataError(
+            f"{path}: expected a raster in degrees, or one that states its projection, found {tuple(bounds)}"
+        )
     try:
-        shape = int(row["NROWS"]), int(row["NCOLS"])
-        width, height = float(row["XDIM"]), float(row["YDIM"])
-        west, north = float(row["ULXMAP"]) - width / 2, float(row["ULYMAP"]) + height / 2
-    except (KeyError, ValueError) as error:
-        raise DataError(f"{header}: expected NROWS, NCOLS, XDIM, YDIM, ULXMAP and ULYMAP ({error})") from None
-    dtype = np.dtype(">i2" if row.get("BYTEORDER", "M").upper().startswith("M") else "<i2")
-    if path.stat().st_size != shape[0] * shape[1] * 2:
+        projection = pyproj.CRS.from_wkt(crs.to_wkt()) if crs is not None and crs.is_projected else None
+    except (RasterioError, pyproj.exceptions.CRSError) as error:
         raise DataError(
-            f"{path}: expected {shape[0] * shape[1] * 2} bytes, as its header says, found {path.stat().st_size}"
-        )
-    missing = float(row["NODATA"]) if "NODATA" in row else None
-    return Tile(np.fromfile(path, dtype).reshape(shape), west, north, width, height, missing)
+            f"{path}: expected a projection that is known ({error}); warp it first: gdalwarp -t_srs EPSG:4326 -r average"
+        ) from None
+    return Raster(path, shape, place.c, place.f, place.a, -place.e, partial(_rows, path), missing, projection)
+
+
+def _rows(path: Path, first: int, last: int, every: int) -> np.ndarray:
+    try:
+        with rasterio.open(path) as file:
+            columns = file.width // every
+            window = Window(0, first, columns * every, last - first)
+            return file.read(1, window=window, out_shape=((last - first) // every, columns))
+    except RasterioError as error:
+        raise DataError(f"{path}: the raster is damaged or truncated ({error})") from None
 
 
 def write_geotiff(path: Path, field: xr.DataArray, missing: float | None = None) -> None:
@@ -103,115 +128,77 @@ def write_geotiff(path: Path, field: xr.DataArray, missing: float | None = None)
     values = np.ascontiguousarray(field.values[::-1])
     height, width = (np.ptp(field[a].values) / (field[a].size - 1) for a in ("lat", "lon"))
     west, north = field["lon"].values[0] - width / 2, field["lat"].values[-1] + height / 2
-    image = Image.fromarray(values)
-    tags = {
-        PIXEL_SCALE: (width, height, 0.0),
-        TIE_POINT: (0.0, 0.0, 0.0, west, north, 0.0),
-        GEO_KEYS: (1, 1, 0, 3, MODEL_TYPE, 0, 1, 2, 1025, 0, 1, 1, 2048, 0, 1, 4326),
-    }
-    if missing is not None:
-        tags[NO_DATA] = f"{missing:g}"
+    place = Affine(width, 0.0, west, 0.0, -height, north)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    info = image_tags(tags)
-    image.save(part, format="TIFF", compression="tiff_adobe_deflate", tiffinfo=info)
+    layout = {"height": values.shape[0], "width": values.shape[1], "count": 1, "dtype": values.dtype}
+    with rasterio.open(
+        part, "w", driver="GTiff", crs="EPSG:4326", transform=place, nodata=missing, compress="deflate", **layout
+    ) as file:
+        file.write(values, 1)
     os.replace(part, path)
-
-
-def image_tags(tags: dict) -> object:
-    """TIFF tags with the types that GeoTIFF wants."""
-    from PIL import TiffImagePlugin, TiffTags
-
-    info = TiffImagePlugin.ImageFileDirectory_v2()
-    types = {
-        PIXEL_SCALE: TiffTags.DOUBLE,
-        TIE_POINT: TiffTags.DOUBLE,
-        GEO_KEYS: TiffTags.SHORT,
-        NO_DATA: TiffTags.ASCII,
-    }
-    for tag, value in tags.items():
-        info.tagtype[tag] = types[tag]
-        info[tag] = value
-    return info
 
 
 def average(
     files: Sequence[Path],
     statistics: dict[str, Callable[[np.ndarray], np.ndarray]],
     valid: Callable[[np.ndarray], np.ndarray],
-    read: Callable[[Path], Tile] = read_geotiff,
-    empty: float = np.nan,
+    open_file: Callable[[Path], Raster] = open_raster,
 ) -> xr.Dataset:
-    """Block means of functions of the pixels of a set of tiles (in homolosine projection: of one map).
+    """Means of functions of the pixels of a set of tiles.
 
     Parameters
     ----------
     files : sequence of Path
-        Tiles of one map, of one pixel size.
+        Tiles of one map; those in degrees of one pixel size.
     statistics : dict of callable
-        What is averaged: name to function of the valid pixels (row, column).
+        What is averaged: name to function of the values of pixels.
     valid : callable
-        Which pixels count.
-    read : callable
-    empty : float
-        Value of a pixel between and outside the tiles.
+        Which pixels count, unless the file declares them missing.
+    open_file : callable
 
     Returns
     -------
     Dataset (lat, lon)
-        Ascending, on the box that the tiles span; NaN where no pixel is valid.
+        Ascending, on the box that tiles in degrees span, or the globe; NaN where no pixel counts.
     """
-    coarse = []
-    for path in files:
-        tile = read(Path(path))
-        if tile.projection:
-            return _from_homolosine(tile, statistics, tile.valid(valid), files)
-        factor = max(1, round(FINE / tile.width)) if tile.width < FINE * 0.75 else 1
-        if any(abs(n % factor) for n in tile.values.shape):
-            factor = next(f for f in range(factor, 0, -1) if not (tile.values.shape[0] % f or tile.values.shape[1] % f))
-        good = tile.valid(valid)
-        kinds = {
-            n: "f4" if f(tile.values[:1]).dtype == bool else "f8" for n, f in statistics.items()
-        }  # shares are many
-        count = _blocks(good.astype("f8"), factor)
-        means = {}
-        for name, function in statistics.items():
-            total = _blocks(np.where(good, function(tile.values), 0.0).astype("f8"), factor)
-            mean = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
-            means[name] = mean.astype(kinds[name])
-        coarse.append((tile.west, tile.north, tile.width * factor, tile.height * factor, means))
-    width, height = coarse[0][2], coarse[0][3]
-    for path, (_, _, w, h, _) in zip(files, coarse):
-        if not (np.isclose(w, width, rtol=1e-3) and np.isclose(h, height, rtol=1e-3)):
+    rasters = [open_file(Path(path)) for path in files]
+    # shares are many and their sums small: float32 holds them
+    kinds = {n: "f4" if f(np.zeros(1, "u1")).dtype == bool else "f8" for n, f in statistics.items()}
+    bins = Bins(*_cells(rasters), kinds)
+    for raster in rasters:
+        degrees = None
+        if raster.projection:
+            degrees = pyproj.Transformer.from_crs(raster.projection, raster.projection.geodetic_crs, always_xy=True)
+        for values, y, x in raster.bands():
+            good = valid(values)
+            if raster.missing is not None:
+                good &= values != raster.missing
+            lat, lon = y, x
+            if degrees is not None:
+                lon, lat = degrees.transform(np.broadcast_to(x, good.shape)[good], np.broadcast_to(y, good.shape)[good])
+                values, good = values[good][:, None], np.isfinite(lon)[:, None]
+                lat, lon = lat[:, None], lon[:, None]
+            bins.add(lat, lon, good, {name: function(values) for name, function in statistics.items()})
+    return bins.means()
+
+
+def _cells(rasters: Sequence[Raster]) -> tuple[float, float, float, float, tuple[int, int]]:
+    """South, west, height, width and shape of the cells that the pixels of all rasters are averaged in."""
+    first = rasters[0]
+    if any(raster.projection for raster in rasters):
+        coarsest = max(raster.degrees for raster in rasters)
+        size = 180 / (round(180 / FINE) // max(1, round(2 * coarsest / FINE)))  # at least two pixels in each direction
+        return -90.0, -180.0, size, size, (round(180 / size), round(360 / size))
+    for raster in rasters:
+        if not np.allclose((raster.width, raster.height), (first.width, first.height), rtol=1e-3):
             raise DataError(
-                f"{path}: expected pixels of {width:g} by {height:g} degrees, as in {Path(files[0]).name}, found {w:g} by {h:g}"
+                f"{raster.path}: expected pixels of {first.width:g} by {first.height:g} degrees, as in {first.path.name}, "
+                f"found {raster.width:g} by {raster.height:g}"
             )
-    west, north = min(c[0] for c in coarse), max(c[1] for c in coarse)
-    shapes = [next(iter(c[4].values())).shape for c in coarse]
-    columns = max(round((c[0] - west) / width) + s[1] for c, s in zip(coarse, shapes))
-    rows = max(round((north - c[1]) / height) + s[0] for c, s in zip(coarse, shapes))
-    maps = {name: np.full((rows, columns), empty, kinds[name]) for name in statistics}
-    for (left, top, _, _, means), shape in zip(coarse, shapes):
-        row, column = round((north - top) / height), round((left - west) / width)
-        for name, values in means.items():
-            maps[name][row : row + shape[0], column : column + shape[1]] = values
-    lat, lon = north - (np.arange(rows) + 0.5) * height, west + (np.arange(columns) + 0.5) * width
-    return xr.Dataset({n: (("lat", "lon"), v[::-1]) for n, v in maps.items()}, {"lat": lat[::-1], "lon": lon})
-
-
-def _from_homolosine(tile: Tile, statistics: dict, good: np.ndarray, files: Sequence[Path]) -> xr.Dataset:
-    if len(files) > 1:
-        raise DataError(f"{files[0]}: expected one homolosine map of the globe, found {len(files)} files")
-    wide = max(1, round(2 * tile.width / homolosine.RADIUS * (180 / np.pi) / FINE))  # at least two pixels a cell
-    resolution = 180 / (round(180 / FINE) // wide)
-    return xr.Dataset(
-        {
-            name: homolosine.to_degrees(function(tile.values), good, tile.west, tile.north, tile.width, resolution)
-            for name, function in statistics.items()
-        }
-    )
-
-
-def _blocks(values: np.ndarray, factor: int) -> np.ndarray:
-    rows, columns = (n // factor for n in values.shape)
-    return values.reshape(rows, factor, columns, factor).mean((1, 3)) if factor > 1 else values
+    factor = round(FINE / first.width) if first.width < FINE * 0.75 else 1
+    width, height = first.width * factor, first.height * factor
+    west, north = min(r.west for r in rasters), max(r.north for r in rasters)
+    columns = int(np.ceil(max(r.west + r.shape[1] * r.width - west for r in rasters) / width - 1e-3))
+    rows = int(np.ceil(max(north - r.north + r.shape[0] * r.height for r in rasters) / height - 1e-3))
+    return north - rows * height, west, height, width, (rows, columns)

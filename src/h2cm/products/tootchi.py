@@ -10,12 +10,13 @@ Wetlands are all of regularly flooded and groundwater-driven.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from h2cm.products import layout, raster, reading
+from h2cm.products import checks, layout, raster, reading
 from h2cm.products.globeland30 import as_classes
 from h2cm.store import DataError
 
@@ -30,32 +31,46 @@ PATTERN = "*.*"
 SUFFIXES = (".tif", ".tiff", ".nc")
 
 
-def _read_tile(path: Path) -> raster.Tile:
-    if path.suffix != ".nc":
-        tile = raster.read_geotiff(path)
-    else:
+def _open(path: Path) -> raster.Raster:
+    found = raster.open_raster(path) if path.suffix != ".nc" else _open_netcdf(path)
+
+    def rows(first: int, last: int, every: int) -> np.ndarray:
+        values = found.rows(first, last, every)
+        codes = np.setdiff1d(np.unique(values), [NONE, LAKE, FLOODED, GROUNDWATER, BOTH, OUTSIDE])
+        if codes.size:
+            raise DataError(f"tootchi: {path.name}: expected the classes 0 to 4 and 255, found {codes[:5].tolist()}")
+        return values
+
+    return replace(found, rows=rows)
+
+
+def _open_netcdf(path: Path) -> raster.Raster:
+    origin = f"tootchi: {path.name}"
+    with reading.open_file(path, mask_and_scale=False) as raw:
+        maps = [n for n in raw.data_vars if raw[n].ndim == 2]
+        if len(maps) != 1:
+            raise DataError(f"{origin}: expected one map of classes, found {', '.join(maps) or 'none'}")
+        lat, lon = (
+            reading.require(raw, names, what, origin).values.astype("f8")
+            for names, what in ((layout.LATITUDES, "latitudes"), (layout.LONGITUDES, "longitudes"))
+        )
+        checks.check_axes(lat, lon, "", origin)
+
+    def rows(first: int, last: int, every: int) -> np.ndarray:
         with reading.open_file(path, mask_and_scale=False) as raw:
-            maps = [n for n in raw.data_vars if raw[n].ndim == 2]
-            if len(maps) != 1:
-                raise DataError(f"tootchi: {path.name}: expected one map of classes, found {', '.join(maps) or 'none'}")
-            lat, lon = (
-                reading.require(raw, names, what, f"tootchi: {path.name}").values.astype("f8")
-                for names, what in ((layout.LATITUDES, "latitudes"), (layout.LONGITUDES, "longitudes"))
-            )
-            values = raw[maps[0]].values if lat[0] > lat[-1] else raw[maps[0]].values[::-1]
-        height, width = np.ptp(lat) / (lat.size - 1), np.ptp(lon) / (lon.size - 1)
-        tile = raster.Tile(values, lon.min() - width / 2, lat.max() + height / 2, width, height, None)
-    codes = np.setdiff1d(np.unique(tile.values), [NONE, LAKE, FLOODED, GROUNDWATER, BOTH, OUTSIDE])
-    if codes.size:
-        raise DataError(f"tootchi: {path.name}: expected the classes 0 to 4 and 255, found {codes[:5].tolist()}")
-    return tile
+            turned = raw[maps[0]][:: 1 if lat[0] > lat[-1] else -1]
+            return turned[first:last][every // 2 :: every, every // 2 : lon.size // every * every : every].values
+
+    height, width = np.ptp(lat) / (lat.size - 1), np.ptp(lon) / (lon.size - 1)
+    shape = (lat.size, lon.size)
+    return raster.Raster(path, shape, lon.min() - width / 2, lat.max() + height / 2, width, height, rows)
 
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Share of each kind, 0 to 1, dimensions lat, lon."""
     files = [f for f in map(Path, files) if f.suffix in SUFFIXES]
     statistics = {name: lambda v, codes=codes: np.isin(v, codes) for name, codes in FEATURES.items()}
-    return raster.average(files, statistics, lambda v: v != OUTSIDE, _read_tile).assign_attrs(product="tootchi")
+    return raster.average(files, statistics, lambda v: v != OUTSIDE, _open).assign_attrs(product="tootchi")
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:

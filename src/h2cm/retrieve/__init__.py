@@ -128,7 +128,7 @@ def local_files(name: str, part: str, folder: Path, own: dict[str, str] | None =
         advice = f"correct products.local.{name} in the configuration" if own else by_hand(name, row, where)
         raise DataError(f"{name} ({part}): no file {pattern} in {where}: {advice}")
     for path in found if row.format != "zarr" else []:
-        formats.check(path, "gzip" if path.suffix == ".gz" else row.format, str(path))
+        formats.check(path, formats.of(path.name, row.format), str(path))
     return found
 
 
@@ -145,9 +145,12 @@ def _download(name: str, row: Product, part: str, folder: Path, options: dict) -
     folder.mkdir(parents=True, exist_ok=True)
     there = {path.name for path in folder.iterdir() if path.is_file()}
     jobs: list[tuple[str, Future]] = []
+    remotes = DOORS[row.door](row, part, there)
+    if isinstance(remotes, list):
+        _require_space(f"{name} ({part})", folder, [r.size or 0 for r in remotes if r.name not in there])
     with ThreadPoolExecutor(PER_HOST) as pool:
         try:
-            for remote in DOORS[row.door](row, part, there):  # a door may take long for each: fetch what it has named
+            for remote in remotes:  # a door may take long for each: fetch what it has named
                 known = replace(remote, checksum=remote.checksum or row.checksums.get(remote.name))
                 jobs.append((remote.address or row.address[0], pool.submit(_one, row, known, folder, options)))
             got = {path: address for address, job in jobs for path in job.result()}
@@ -160,9 +163,18 @@ def _download(name: str, row: Product, part: str, folder: Path, options: dict) -
     return got
 
 
+def _require_space(what: str, folder: Path, sizes: list[int]) -> None:
+    """Refuse early what the disk cannot hold, as far as the archive gives sizes."""
+    needed, free = sum(sizes), shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"{what}: {needed / 1e9:.1f} GB to be retrieved into {folder}, which has {free / 1e9:.1f} GB left"
+        )
+
+
 def _one(row: Product, remote: Remote, folder: Path, options: dict) -> list[Path]:
     """Fetch one file; of an archive, also what is in it."""
-    format = {".gz": "gzip", ".zip": "zip"}.get(Path(remote.name).suffix, row.format)
+    format = formats.of(remote.name, row.format)
     if not remote.address:  # made to order and fetched before
         formats.check(folder / remote.name, format, remote.name)
         return [folder / remote.name]

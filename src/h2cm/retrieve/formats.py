@@ -14,11 +14,15 @@ from threading import Lock
 
 import netCDF4
 import numpy as np
+import rasterio
+from pyhdf.error import HDF4Error
+from pyhdf.SD import SD, SDC
+from rasterio.errors import RasterioError
 
 from h2cm.store import DataError
 
 LIBRARY = Lock()
-"""The HDF5 library crashes when several threads open files at once."""
+"""The libraries of HDF4 and HDF5 crash when several threads open files at once."""
 
 MAGIC = {
     "netcdf": (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n"),
@@ -32,6 +36,27 @@ MAGIC = {
 
 PAGE = re.compile(rb"^\s*(\xef\xbb\xbf)?\s*(<!doctype|<html|<head|<\?xml|<error|\{\s*\"|\[\s*\{)", re.IGNORECASE)
 TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+
+
+DAMAGED = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    IndexError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    HDF4Error,
+    RasterioError,
+)
+"""What the libraries raise for a file that was cut off."""
+
+SUFFIXES = {".gz": "gzip", ".zip": "zip", ".nc": "netcdf", ".tif": "geotiff", ".hdf": "hdf4"}
+
+
+def of(name: str, documented: str) -> str:
+    """The format that a file's name tells, else the documented one of its product."""
+    return SUFFIXES.get(Path(name).suffix, documented)
 
 
 def check(path: Path, format: str, origin: str) -> None:
@@ -61,7 +86,7 @@ def check(path: Path, format: str, origin: str) -> None:
         raise DataError(f"{origin}: expected a {format} file, but it starts with {head[:8]!r}")
     try:
         _read_ends(path, format)
-    except (OSError, EOFError, RuntimeError, IndexError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED as error:
         raise DataError(f"{origin}: the {format} file is damaged or truncated ({error})") from None
 
 
@@ -77,6 +102,17 @@ def _read_ends(path: Path, format: str) -> None:
             bad = archive.testzip()
         if bad is not None:
             raise zipfile.BadZipFile(f"member {bad} is damaged")
+    elif format == "geotiff":
+        with rasterio.open(path) as raster:
+            raster.read(1, window=((raster.height - 1, raster.height), (0, raster.width)))
+    elif format == "hdf4":
+        with LIBRARY:
+            file = SD(str(path), SDC.READ)
+            try:
+                for name in file.datasets():
+                    file.select(name)[-1:]
+            finally:
+                file.end()
     elif format == "gzip":
         with gzip.open(path) as file:
             while file.read(1 << 24):
