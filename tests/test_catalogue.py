@@ -19,6 +19,7 @@ IDS = [
     "crujra",
     "era5",
     "cams_co2",
+    "mauna_loa",
     "soilgrids",
     "globeland30",
     "gtopo30",

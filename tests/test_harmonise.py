@@ -80,6 +80,31 @@ def test_co2(tmp_path):
     np.testing.assert_allclose(one("co2", tmp_path, "2003-01-01", "2003-01-01"), 400.15, rtol=1e-4)
 
 
+def test_co2_before_the_reanalysis(tmp_path, caplog):
+    """A day of 2002 is that of 2003 less the rise at Mauna Loa, 2 ppm a year; never a gap in the files of later years."""
+    days = pd.date_range("2003-01-01", "2003-12-31")
+    grid = {"lat": [-45.0, 45.0], "lon": [-135.0, -45.0, 45.0, 135.0]}
+    season = 380 + 5 * np.sin(2 * np.pi * np.arange(365) / 365)
+    cams = xr.Dataset(
+        {"co2": (("time", "lat", "lon"), np.tile(season[:, None, None], (1, 2, 4)))}, grid | {"time": days}
+    )
+    products.write("cams_co2", cams, tmp_path / "cams_co2")
+    months = pd.date_range("2000-06-01", "2004-06-01", freq="MS")
+    record = xr.Dataset({"co2": ("time", 370 + np.arange(months.size) / 6)}, {"time": months})
+    with pytest.raises(DataError, match=r"mauna_loa: expected files named co2_mm_mlo\.csv"):
+        one("co2", tmp_path, "2001-01-01", "2003-12-31")
+    products.write("mauna_loa", record, tmp_path / "mauna_loa")
+    found = one("co2", tmp_path, "2000-12-01", "2003-12-31")
+    np.testing.assert_allclose(found.sel(time="2003"), season, atol=0.1)
+    np.testing.assert_allclose(found.sel(time="2002"), season - 2, atol=0.2)
+    np.testing.assert_allclose(found.sel(time="2001"), season - 4, atol=0.2)
+    assert "761 days before 2003 are those of 2003 less the rise at Mauna Loa, 6.0 ppm" in caplog.text
+    with pytest.raises(DataError, match=r"expected a value for every day of the period, there is none on 2004-01-01"):
+        one("co2", tmp_path, "2003-01-01", "2004-01-31")
+    with pytest.raises(DataError, match=r"expected a value for every day of the period, there is none on 2002-07-01"):
+        one("co2", tmp_path, "2002-01-01", "2003-06-30")
+
+
 def test_water_storage_with_gaps(tmp_path):
     make.grace(tmp_path)
     values = one("tws", tmp_path, "2003-01-01", "2003-05-31")

@@ -87,7 +87,7 @@ def test_there_and_back(product, tmp_path):
 
 def test_all_products_are_listed():
     rows = {name for name, row in catalogue.load().items() if row.role != "published"}
-    assert rows == set(products.PRODUCTS) == set(SAMPLES) | set(FEATURES) | {"globsnow"}
+    assert rows == set(products.PRODUCTS) == set(SAMPLES) | set(FEATURES) | {"globsnow", "mauna_loa"}
     for name, row in catalogue.load().items():
         fields = (
             {f.name: f for f in getattr(getattr(products.module(name), "LAYOUT", None), "fields", ())}
@@ -99,6 +99,12 @@ def test_all_products_are_listed():
                 assert units.conversion(fields[variable].units, described.store_unit) == (1, 0)
     with pytest.raises(DataError, match="'merra': expected one of gpcp"):
         products.module("merra")
+
+
+def test_mauna_loa_there_and_back(tmp_path):
+    record = xr.Dataset({"co2": ("time", [370.0, 371.0, -99.99])}, {"time": MONTHS[:3]})
+    found = products.read("mauna_loa", products.write("mauna_loa", record, tmp_path))
+    xr.testing.assert_equal(found, record.isel(time=slice(2)))
 
 
 def test_globsnow_there_and_back(tmp_path):

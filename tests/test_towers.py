@@ -11,9 +11,10 @@ import pytest
 from fake_oneflux import settings, tables, write_tables, write_zip
 from h2cm import store, towers
 from h2cm.config import ConfigError, load, parse
+from h2cm.products import mauna_loa
 from h2cm.split import split
 from h2cm.store import DataError
-from h2cm.towers import co2, fluxes, oneflux, radiation, sites
+from h2cm.towers import fluxes, oneflux, radiation, sites
 
 SITE = "AA-One"
 
@@ -127,11 +128,11 @@ def test_co2_passes_through_the_middle_of_months_and_over_gaps(folder):
     days = pd.DatetimeIndex(["2001-01-16", "2001-02-15", "2001-03-16", "2001-01-31"])
     text = (folder / "co2.csv").read_text()
     january, february = 362.0, 363.0
-    at = co2.daily_co2(folder / "co2.csv", days)
+    at = mauna_loa.daily(mauna_loa.read([folder / "co2.csv"]), days)
     np.testing.assert_allclose(at[[0, 2]], [january, 364.0], atol=1e-9)  # noon of the 16th is the middle of 31 days
     assert january < at[3] < february
     (folder / "co2.csv").write_text(text.replace(",363,0", ",-99.99,0"))  # no February
-    gap = co2.daily_co2(folder / "co2.csv", days)
+    gap = mauna_loa.daily(mauna_loa.read([folder / "co2.csv"]), days)
     np.testing.assert_allclose(gap[[0, 2]], at[[0, 2]], atol=1e-9)
     assert gap[1] == pytest.approx(362 + 2 * 30 / 59)
 
@@ -274,7 +275,10 @@ BAD = {
     "leaf area without column": (_replace("lai.csv", "lai", "leaves"), "lai.csv: expected the columns .* absent: lai"),
     "leaf area twice": (_replace("lai.csv", "2001-02", "2001-01"), "lai.csv: site AA-One: 2001-01 occurs twice"),
     "leaf area of no month": (_replace("lai.csv", "2001-02", "spring"), "lai.csv: month: expected YYYY-MM"),
-    "no CO2": (lambda f: (f / "co2.csv").unlink(), "co2.csv: expected the monthly CO2"),
+    "no CO2": (
+        lambda f: (f / "co2.csv").unlink(),
+        "co2.csv: expected the monthly CO2 record of Mauna Loa, one file, found 0",
+    ),
     "CO2 without column": (_replace("co2.csv", "average", "mean"), "co2.csv: expected the columns .* absent: average"),
     "CO2 ends early": (
         lambda f: (f / "co2.csv").write_text("\n".join((f / "co2.csv").read_text().splitlines()[:6])),

@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from h2cm import products, regrid
 from h2cm.harmonise.reduce import LEAST_COVER, Target, check_seasons, complete, fill_from_neighbours, observed, to_cells
 from h2cm.harmonise.statics import static_fields
+from h2cm.products import cams_co2, mauna_loa
 from h2cm.store import DataError
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,32 @@ def daily(archive: Archive, product: str, name: str, seasonal: bool = False) -> 
     if seasonal:
         check_seasons(values, archive.target, f"{product}: {name}")
     return values
+
+
+def carbon_dioxide(archive: Archive) -> np.ndarray:
+    """Daily CO2 (day, cell), ppm.
+
+    The reanalysis begins in 2003. A day before takes the value of the same day of that year, less the rise at Mauna Loa
+    in between: the gradients and seasons of 2003 on the level of its own year.
+    """
+    with archive.open("cams_co2") as data:
+        values = to_cells(_variable(data, "co2", "cams_co2"), data.attrs["step"], archive.target, "time")
+    days = pd.DatetimeIndex(archive.target.days)
+    early = (days.year < cams_co2.FIRST_YEAR) & np.isnan(values).all(1)
+    if early.any():
+        same = pd.DatetimeIndex([day + pd.DateOffset(years=cams_co2.FIRST_YEAR - day.year) for day in days[early]])
+        with archive.open("mauna_loa") as record:
+            rise = mauna_loa.daily(record, same) - mauna_loa.daily(record, days[early])
+        held = days.get_indexer(same)
+        values[early] = np.where((held >= 0)[:, None], values[held] - rise[:, None], np.nan)
+        log.warning(
+            "cams_co2: %d days before %d are those of %d less the rise at Mauna Loa, %.1f ppm on the first day",
+            early.sum(),
+            cams_co2.FIRST_YEAR,
+            cams_co2.FIRST_YEAR,
+            rise[0],
+        )
+    return complete(values, archive.target, "cams_co2: co2")
 
 
 def monthly(archive: Archive, product: str, name: str, cover: float = 0.0) -> np.ndarray:
@@ -201,7 +229,7 @@ SOURCES: dict[str, Source] = {
     "precipitation": _row(daily, "gpcp", "precipitation"),
     "air_temperature": _row(daily, "crujra", "air_temperature", seasonal=True),
     "vapour_pressure_deficit": _row(daily, "era5", "vapour_pressure_deficit"),
-    "co2": _row(daily, "cams_co2", "co2"),
+    "co2": Source(("cams_co2", "mauna_loa"), carbon_dioxide),
     "static": Source(STATIC_PRODUCTS, static),
     "tws": _row(monthly, "grace", "tws", cover=LEAST_COVER),
     "swe": _row(monthly, "globsnow", "swe"),

@@ -26,6 +26,7 @@ PRODUCTS: dict[str, tuple[str, ...]] = {
     "crujra": ("air_temperature",),
     "era5": ("vapour_pressure_deficit", "air_temperature"),
     "cams_co2": ("co2",),
+    "mauna_loa": ("co2",),
     "soilgrids": ("static",),
     "globeland30": ("static",),
     "gtopo30": ("static",),

@@ -14,8 +14,9 @@ import xarray as xr
 
 from h2cm import store
 from h2cm.config import Config, ConfigError
+from h2cm.products import mauna_loa
 from h2cm.store import DataError
-from h2cm.towers import co2, fluxes, oneflux, radiation, sites
+from h2cm.towers import fluxes, oneflux, radiation, sites
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ def read(config: Config) -> xr.Dataset:
             "lon": ("cell", table["lon"].to_numpy(float), {"units": "degrees_east", "standard_name": "longitude"}),
         },
     )
-    of_the_day = co2.daily_co2(settings.co2, days).astype(np.float32)
+    of_the_day = mauna_loa.daily(mauna_loa.read([settings.co2]), days).astype(np.float32)
     dataset["co2"] = (("cell", "time"), np.repeat(of_the_day[None], len(names), axis=0))
     attributes = sites.static_attributes(table)
     dataset["static"] = (("cell", "feature"), attributes.to_numpy(np.float32))

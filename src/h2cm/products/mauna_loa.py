@@ -1,0 +1,65 @@
+"""CO2 at Mauna Loa, monthly, for towers and for the years before the CAMS reanalysis begins.
+
+Layout: ``co2_mm_mlo.csv`` of NOAA's Global Monitoring Laboratory (https://gml.noaa.gov/ccgg/trends/data.html): comments
+start with ``#``, columns ``year``, ``month``, ``average`` (ppm) and others; negative averages are missing months.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from h2cm.store import DataError, save_csv
+
+COLUMNS = ("year", "month", "average")
+PATTERN = "co2_mm_mlo.csv"
+
+
+def read(files: Sequence[Path]) -> xr.Dataset:
+    """``co2`` (time), ppm, of the months that have a value."""
+    path = Path(files[0])
+    if len(files) > 1 or not path.is_file():
+        raise DataError(
+            f"{path}: expected the monthly CO2 record of Mauna Loa, one file, found {path.is_file() * len(files)}"
+        )
+    table = pd.read_csv(path, comment="#", skipinitialspace=True)
+    absent = [name for name in COLUMNS if name not in table]
+    if absent:
+        raise DataError(f"{path}: expected the columns year, month, average; absent: {', '.join(absent)}")
+    table = table[table["average"] > 0]
+    months = pd.PeriodIndex.from_fields(year=table["year"], month=table["month"], freq="M").to_timestamp()
+    co2 = ("time", table["average"].to_numpy(float), {"units": "ppm"})
+    return xr.Dataset(
+        {"co2": co2}, {"time": months.as_unit("ns")}, {"product": "mauna_loa", "step": "month", "file": str(path)}
+    )
+
+
+def daily(data: xr.Dataset, days: pd.DatetimeIndex) -> np.ndarray:
+    """CO2 (ppm) on `days`: linear between the middles of months, over missing ones too.
+
+    Raises
+    ------
+    DataError
+        For days that the record does not cover.
+    """
+    months = pd.PeriodIndex(data["time"].values, freq="M")
+    first, last = days[0].to_period("M"), days[-1].to_period("M")
+    if len(months) == 0 or first < months.min() or last > months.max():
+        held = f"{months.min()} to {months.max()}" if len(months) else "nothing"
+        raise DataError(f"{data.attrs['file']}: average: expected CO2 from {first} to {last}, found {held}")
+    middle = months.to_timestamp() + pd.to_timedelta(months.days_in_month / 2, unit="D")
+    noon = days + pd.Timedelta(hours=12)
+    return np.interp(noon.as_unit("s").asi8, middle.as_unit("s").asi8, data["co2"].values)
+
+
+def write(data: xr.Dataset, folder: Path) -> list[Path]:
+    """Write ``co2`` (time)."""
+    time = pd.DatetimeIndex(data["time"].values)
+    table = pd.DataFrame({"year": time.year, "month": time.month, "average": data["co2"].values})
+    path = Path(folder) / PATTERN
+    save_csv(table, path)
+    return [path]
