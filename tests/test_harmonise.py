@@ -39,7 +39,8 @@ def config(start, end, resolution=90.0, **more):
 
 def one(name, folder, start, end, resolution=90.0, cells=CELL):
     """Harmonised values of the first cell, checked as the store checks them."""
-    data = harmonise(name, config(start, end, resolution), folder, cells)
+    areas = {"modis_fapar": {"folder": str(folder / "modis_fapar"), "pattern": "*.nc"}}  # not tiles
+    data = harmonise(name, config(start, end, resolution, products={"local": areas}), folder, cells)
     check(data, "test")
     assert data.dims == VARIABLES[name].dims
     return data.isel(cell=0)

@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 import yaml
 
+import product_files as make
 from conftest import ROOT
 from h2cm import load, open_store, predict
 
@@ -155,3 +156,26 @@ def test_bad_towers_end_the_run_before_training(tmp_path, shared, change):
     said = str(error.value)
     assert (bad.name if change == "unreadable zip" else "DE-Tha") in said
     assert "Traceback" not in said and not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_tiles_are_averaged_a_year_at_a_time(tmp_path):
+    """From tiles of fAPAR, found in a folder of the user's, to the store: half of January 40 %, the rest 60 %."""
+    for day, value in ((1, 40), (9, 40), (17, 60), (25, 60)):
+        make.modis_tile(tmp_path / "tiles", day, 19, 4, np.full((2400, 2400), value, "u1"))
+    config = {
+        "run": "tiles",
+        "source": "products",
+        "period": {"start": "2003-01-01", "end": "2003-01-31"},
+        "grid": {"resolution": 1, "bounds": [15, 41, 26, 49]},
+        "constraints": {"fapar": {"prediction": "fapar", "compare": "monthly"}},
+        "products": {"local": {"modis_fapar": {"folder": "tiles", "pattern": "MOD15A2H.A{year}*.hdf"}}},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    wanted = ("results/tiles/store/fapar.nc", "--cores", "2", "--configfile", "config.yaml")
+    snakemake(tmp_path, *wanted)
+    with xr.open_dataset(tmp_path / wanted[0]) as data:
+        np.testing.assert_allclose(data["fapar"], (16 * 0.4 + 15 * 0.6) / 31, atol=1e-4)
+        assert data["fapar"].sizes["cell"] > 40
+    with xr.open_dataset(tmp_path / "data" / "condensed" / "modis_fapar_2003.nc") as condensed:
+        assert condensed["Fpar_500m"].encoding["chunksizes"] == (1, 200, 7200)
+    assert "Nothing to be done" in snakemake(tmp_path, *wanted)

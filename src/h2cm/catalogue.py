@@ -76,6 +76,9 @@ class Product(Section):
     variables: dict[str, Layout]
     space: str = Field(description="native grid")
     time: str = Field(description="native time step; - if there is none")
+    condensed: bool = Field(
+        False, description="whether its many tiles are averaged to one file for each part before it is harmonised"
+    )
     to_grid: str = Field("area-weighted mean", description="how it gets to the target grid")
     to_step: str = Field("-", description="how it gets to days or months")
     period: Years | None = Field(None, description="years that the archive has; none for static fields")
@@ -181,6 +184,12 @@ def needed(config: Config) -> list[str]:
     wanted = {v.name for v in VARIABLES.values() if v.role in ("forcing", "static")} | set(config.constraints)
     rows = {name: row for name, row in rows.items() if row.role != "published"}
     return [name for name, row in rows.items() if row.role == "comparison" or wanted & set(row.feeds)]
+
+
+def condensed(config: Config, name: str) -> bool:
+    """Whether the tiles of a product are averaged before they are harmonised; the user's own netCDF files are not."""
+    own = config.products.local.get(name, {"pattern": ""})
+    return config.source == "products" and product(name).condensed and not own["pattern"].endswith(".nc")
 
 
 def table() -> pd.DataFrame:

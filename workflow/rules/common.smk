@@ -12,6 +12,7 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SOURCE))
 
 from h2cm import resources
+from h2cm.catalogue import condensed
 from h2cm.checks import check
 from h2cm.config import ConfigError, parse as parse_configuration, part
 from h2cm.dependencies import code_hash
@@ -53,6 +54,8 @@ wildcard_constraints:
     fold=r"\d+",
     variable=r"\w+",
     competitor=r"\w+",
+    product=r"\w+?",
+    part=r"\d{4}|all",
     figure=r"\w+",
     table=r"\w+",
 
@@ -82,11 +85,18 @@ def code(script, *chosen):
 
 
 def product_files(variable):
-    """The files of the products that a variable, or a competitor, is made of: the synthetic Earth's, or lists of those
-    retrieved."""
+    """The files of the products that a variable, or a competitor, is made of: the synthetic Earth's, lists of those
+    retrieved, or means of their tiles."""
     if CONFIG.source == "twin":
         return [PRODUCTS]
-    return [f"{CONFIG.products.folder}/retrieved/{name}_{part}.csv" for name, part in parts(CONFIG, variable)]
+    return [
+        (
+            f"{PRODUCTS}/condensed/{name}_{part}.nc"
+            if condensed(CONFIG, name)
+            else f"{PRODUCTS}/retrieved/{name}_{part}.csv"
+        )
+        for name, part in parts(CONFIG, variable)
+    ]
 
 
 def readers(variable):

@@ -9,9 +9,6 @@ rule retrieve:
         f"{RUN}/logs/retrieve/{{product}}_{{part}}.log",
     benchmark:
         f"{RUN}/benchmarks/retrieve/{{product}}_{{part}}.tsv"
-    wildcard_constraints:
-        product=r"\w+?",
-        part=r"\d{4}|all",
     localrule: True  # nodes of a cluster often cannot reach the network
     conda:
         "../../envs/h2cm.yaml"
@@ -27,6 +24,31 @@ rule retrieve:
         "Retrieving {wildcards.product} ({wildcards.part})"
     script:
         "../scripts/retrieve.py"
+
+
+rule condense:
+    input:
+        f"{CONFIG.products.folder}/retrieved/{{product}}_{{part}}.csv",
+    output:
+        f"{CONFIG.products.folder}/condensed/{{product}}_{{part}}.nc",
+    log:
+        f"{RUN}/logs/condense/{{product}}_{{part}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/condense/{{product}}_{{part}}.tsv"
+    conda:
+        "../../envs/h2cm.yaml"
+    threads: 2
+    resources:
+        mem_mb=growing(4000),
+        runtime=240,
+    params:
+        config=sections(),
+        folder=lambda w: str(CONFIG.products.folder),
+        code=lambda w: code("condense.py", f"h2cm.products.{w.product}"),
+    message:
+        "Averaging the tiles of {wildcards.product} ({wildcards.part})"
+    script:
+        "../scripts/condense.py"
 
 
 if CONFIG.source == "published":

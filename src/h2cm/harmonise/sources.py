@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from h2cm import products, regrid
+from h2cm import catalogue, products, regrid
 from h2cm.harmonise.reduce import LEAST_COVER, Target, check_seasons, complete, fill_from_neighbours, observed, to_cells
 from h2cm.harmonise.statics import static_fields
 from h2cm.products import cams_co2, mauna_loa
@@ -34,9 +34,12 @@ class Archive:
 
     def files(self, product: str) -> list[Path]:
         """The files of a product that reach into the period, sorted; DataError if there are none."""
-        local, period = self.target.config.products.local.get(product, {}), self.target.config.period
+        config = self.target.config
+        years = (config.period.start.year, config.period.end.year)
+        if catalogue.condensed(config, product):
+            return products.files(product, self.folder / "condensed", f"{product}_*.nc", years)
+        local = config.products.local.get(product, {})
         pattern = local.get("pattern", "").replace("{year}", "*") or None
-        years = (period.start.year, period.end.year)
         return products.files(product, local.get("folder", self.folder / product), pattern, years)
 
     def open(self, product: str) -> xr.Dataset:

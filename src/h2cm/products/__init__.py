@@ -6,6 +6,7 @@ from -180 to 180, or ``lat`` and ``lon`` (y, x) on curvilinear grids; ``member``
 several. `h2cm.products.checks` says what is repaired and what is an error.
 
 A module has `PATTERN`, which the names of its files fit, and may have `YEAR`, an expression that finds the year in them.
+That of a product whose catalogue row says ``condensed`` has `condense`, which averages tiles to one file.
 Adding a product is one module here, one row in `PRODUCTS` and one in ``config/products.yaml``.
 """
 
@@ -102,6 +103,11 @@ def read(product: str, paths: Sequence[str | Path]) -> xr.Dataset:
         If a file is not what the product's layout says.
     """
     return module(product).read([Path(p) for p in paths])
+
+
+def condense(product: str, paths: Sequence[str | Path], path: str | Path) -> None:
+    """Average the tiles of a product to one file, which `read` takes in their place."""
+    module(product).condense([Path(p) for p in paths], Path(path))
 
 
 def write(product: str, dataset: xr.Dataset, folder: str | Path) -> list[Path]:

@@ -7,7 +7,7 @@ https://ladsweb.modaps.eosdis.nasa.gov/filespec/MODIS/6/MOD15A2H_c6), either
 
 - as the archive has it: HDF4 tiles of 10° in sinusoidal projection, ``MOD15A2H.A2001001.h18v04.061.2020...hdf`` (day of
   the year, column and row of the tile, time of production), 2400 x 2400 pixels, whose corners ``StructMetadata.0``
-  gives. Their pixels are averaged to `CELL`; or
+  gives. Their pixels are averaged to `CELL`, which `condense` does ahead, for a year at a time; or
 - as AppEEARS hands out areas in geographic projection: netCDF, ``MOD15A2H.061_500m_aidNNNN.nc``, with dimensions
   (time, lat, lon). Any spacing is read, so a file aggregated to 0.05° by the user is too.
 
@@ -35,7 +35,7 @@ from pyhdf.SD import SD, SDC
 from h2cm.products import reading, writing
 from h2cm.products.bins import Bins
 from h2cm.products.layout import Field, Layout
-from h2cm.store import DataError
+from h2cm.store import DataError, save_netcdf
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ VALID = 100  # largest packed value that is a fraction; above are codes
 SCALE = 0.01
 CELL = 1 / 20  # degrees, that tiles are averaged to
 TILE = 10  # degrees of latitude of a tile
-YEAR = r"\.A(\d{4})\d{3}\."
+YEAR = r"(?:\.A|modis_fapar_)(\d{4})"
 PLACE = re.compile(r"MOD15A2H\.A(\d{7})\.h(\d\d)v(\d\d)\.061\.(\d+)\.hdf$")
 LIBRARY = Lock()  # HDF4 is not made for threads
 
@@ -77,6 +77,14 @@ def read(files: Sequence[Path]) -> xr.Dataset:
         other = next(f for f in files if Path(f).suffix != ".hdf")
         raise DataError(f"modis_fapar: expected tiles (.hdf) or areas (.nc), found both, {tiles[0].name} and {other}")
     return _read_tiles(tiles)
+
+
+def condense(files: Sequence[Path], path: Path) -> None:
+    """Write the means of tiles at `CELL` to a file that `read` takes, whole or not at all."""
+    with read(files) as data:
+        packed = {"dtype": "i2", "_FillValue": -1, "scale_factor": 1e-4, "zlib": True, "complevel": 1}
+        chunks = tuple(c[0] for c in data["fapar"].chunks)
+        save_netcdf(data.rename(fapar=NAME), path, encoding={NAME: packed | {"chunksizes": chunks}})
 
 
 def _mask_codes(raw: xr.Dataset) -> xr.Dataset:
