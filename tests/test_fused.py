@@ -210,12 +210,13 @@ def test_only_so_many_recordings_are_kept(as_on_a_gpu):
         models, forcing, static = invented("mixed", [2], days, 0)
         with torch.no_grad():
             models[0](forcing[0], static[0], None, ("gpp",))
-    assert [key[3][0][0] for key in capture._kept] == [4, 5]
+    assert [key[3][0][0] for key in capture._kept] == [4, 5]  # days of the stretch
 
 
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
+        (lambda function: (lambda: None, [r * float("nan") for r in function()]), "its results differ"),
         (lambda function: (lambda: None, [r + 1 for r in function()]), "its results differ"),
         (lambda function: 1 / 0, "division by zero"),
     ],
@@ -260,6 +261,39 @@ def test_on_a_cpu_nothing_is_compiled(monkeypatch):
     monkeypatch.setattr(capture, "prepare", None)
     models, forcing, static = invented("mixed", [2], 3, 0)
     assert set(models[0](forcing[0], static[0])[0]) == set(OUTPUTS)
+
+
+def test_half_precision_rounds_what_is_multiplied_and_nothing_else():
+    """bf16 has 8 bits, so products are off by some 1e-3 and gradients follow; states and sums stay float32."""
+    models, forcing, static = invented("mixed", (5, 3), 37, 1, torch.float32)
+    expected = run(models, forcing, static)
+    for model in models:
+        model.precision = "bf16"
+    found = run(models, forcing, static)
+    for one, other in zip(found, expected, strict=True):
+        assert all(x.dtype == torch.float32 for x in one)
+        off = [float((x - y).norm() / y.norm().clamp_min(1e-30)) for x, y in zip(one, other, strict=True)]
+        assert 1e-5 < np.median(off) < 2e-2 and max(off) < 0.2
+
+
+def test_half_precision_is_recorded_apart(as_on_a_gpu):
+    models, forcing, static = invented("mixed", (4, 2), 5, 6, torch.float32)
+    exact = run(models, forcing, static)
+    for model in models:
+        model.precision = "bf16"
+    rounded = run(models, forcing, static)
+    assert len(capture._kept) == 6 and not torch.equal(exact[0][0], rounded[0][0])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_tf32_is_allowed_in_the_time_loop_only():
+    models, forcing, static = invented("mixed", (64, 64), 37, 1, torch.float32, device="cuda")
+    expected = run(models, forcing, static)
+    for model in models:
+        model.precision = "tf32"
+    found = run(models, forcing, static)
+    assert not torch.backends.cuda.matmul.allow_tf32 and not torch.equal(found[0][0], expected[0][0])
+    assert_close(found, expected, 0.05)
 
 
 def test_it_is_chosen_where_there_is_no_native_backend():

@@ -140,8 +140,9 @@ class Training(Section):
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     decay_constants: bool = Field(False, description="let the weight decay pull the global constants too")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
-    precision: Literal["float32", "tf32"] = Field(
-        "float32", description="of matrix products on a GPU; tf32 is faster and rounds to 10 bits"
+    precision: Literal["float32", "tf32", "bf16"] = Field(
+        "float32",
+        description="of what is multiplied in the products of the networks, backend fused: tf32 has 10 bits (GPU only), bf16 7",
     )
     folds_per_job: PositiveInt = Field(1, description="folds trained side by side by one job")
 

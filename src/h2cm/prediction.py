@@ -20,7 +20,7 @@ from h2cm.store import DataError
 from h2cm.train.data import month_index, stack_forcing, stack_static
 
 CHUNK = 256
-"""Cells predicted at once: what bounds the memory."""
+"""Cells predicted at once, on a GPU four times as many: what bounds the memory."""
 
 
 def _check(model: H2CM, dataset: xr.Dataset, outputs: Sequence[str]) -> None:
@@ -49,8 +49,9 @@ def chunks(
     static_parameters : dict of array, shape (cell,)
     """
     device = model.forcing_mean.device
-    for start in range(0, dataset.sizes["cell"], CHUNK):
-        cells = slice(start, min(start + CHUNK, dataset.sizes["cell"]))
+    size = CHUNK if device.type == "cpu" else 4 * CHUNK  # on a GPU a day costs much the same for few and for many
+    for start in range(0, dataset.sizes["cell"], size):
+        cells = slice(start, min(start + size, dataset.sizes["cell"]))
         part = dataset.isel(cell=cells)
         forcing = torch.from_numpy(stack_forcing(part)).to(device)
         static = torch.from_numpy(stack_static(part)).to(device)

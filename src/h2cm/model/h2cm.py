@@ -120,6 +120,8 @@ class H2CM(nn.Module):
     backend : str
         How the days are stepped through: ``auto``, or a name in `h2cm.model.backends.BACKENDS`. All
         give the same numbers.
+    precision : {"float32", "tf32", "bf16"}
+        Of what is multiplied in the products of the networks, where the backend is ``fused``.
 
     Notes
     -----
@@ -127,10 +129,10 @@ class H2CM(nn.Module):
     standardised are buffers of the model (`set_normalisation`), so the weights carry them.
     """
 
-    def __init__(self, n_static: int = 30, backend: str = "auto"):
+    def __init__(self, n_static: int = 30, backend: str = "auto", precision: str = "float32"):
         super().__init__()
         self.n_static = n_static
-        self.backend = backend
+        self.backend, self.precision = backend, precision
         self.networks = nn.ModuleDict({name: build_network(row, n_static) for name, row in NETWORKS.items()})
         self.raw = nn.ParameterDict(
             {

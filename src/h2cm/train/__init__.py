@@ -6,8 +6,7 @@ import hashlib
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,20 +36,6 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"training.device: {name} was asked for, but PyTorch finds no GPU here")
     return device
-
-
-@contextmanager
-def matrix_products(precision: str, device: torch.device) -> Iterator[None]:
-    """Round the inputs of matrix products on a GPU to TF32 while inside, if `precision` is ``tf32``."""
-    settings = torch.backends.cuda.matmul
-    before = settings.allow_tf32
-    if device.type == "cuda":
-        settings.allow_tf32 = precision == "tf32"
-    try:
-        yield
-    finally:
-        if device.type == "cuda":
-            settings.allow_tf32 = before
 
 
 def roles(table: pd.DataFrame, fold: int, n_cells: int) -> tuple[np.ndarray, np.ndarray]:
@@ -144,28 +129,25 @@ def train(
             log.info("fold %d goes on after epoch %d", fold.number, fold.epoch)
 
     quiet = not sys.stderr.isatty()
-    with matrix_products(config.training.precision, device):
-        while active := [fold for fold in running if not fold.finished(config)]:
-            # folds that resume from different epochs run together from the earliest on
-            epoch = min(fold.epoch for fold in active)
-            together = [fold for fold in active if fold.epoch == epoch]
-            total = max(-(-len(f.training_cells) // config.training.batch_cells) for f in together)
-            with tqdm(total=total, desc=f"{experiment} epoch {epoch + 1}", leave=False, disable=quiet) as bar:
-                run_epoch(together, objective, bar)
-            for fold in together:
-                last = {
-                    r["cells"]: r["loss"] for r in fold.history if r["epoch"] == epoch and r["constraint"] == "total"
-                }
-                log.info(
-                    "%s fold %d epoch %d: training loss %.4f, validation loss %.4f%s",
-                    experiment,
-                    fold.number,
-                    epoch + 1,
-                    last.get("train", np.nan),
-                    last["validation"],
-                    " (best)" if fold.best_epoch == epoch else "",
-                )
-                save_checkpoint(fold, paths[fold.number] / "checkpoint.pt", marks[fold.number])
+    while active := [fold for fold in running if not fold.finished(config)]:
+        # folds that resume from different epochs run together from the earliest on
+        epoch = min(fold.epoch for fold in active)
+        together = [fold for fold in active if fold.epoch == epoch]
+        total = max(-(-len(f.training_cells) // config.training.batch_cells) for f in together)
+        with tqdm(total=total, desc=f"{experiment} epoch {epoch + 1}", leave=False, disable=quiet) as bar:
+            run_epoch(together, objective, bar)
+        for fold in together:
+            last = {r["cells"]: r["loss"] for r in fold.history if r["epoch"] == epoch and r["constraint"] == "total"}
+            log.info(
+                "%s fold %d epoch %d: training loss %.4f, validation loss %.4f%s",
+                experiment,
+                fold.number,
+                epoch + 1,
+                last.get("train", np.nan),
+                last["validation"],
+                " (best)" if fold.best_epoch == epoch else "",
+            )
+            save_checkpoint(fold, paths[fold.number] / "checkpoint.pt", marks[fold.number])
     for fold in running:
         write(fold, paths[fold.number], data.features, config, experiment, backend, provenance)
 

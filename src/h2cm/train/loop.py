@@ -56,7 +56,7 @@ def build_fold(
     device = data.forcing.device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(np.random.SeedSequence([config.seed, number]).generate_state(1)[0])
-        model = H2CM(data.static.shape[1], config.model.backend).to(device)
+        model = H2CM(data.static.shape[1], config.model.backend, config.training.precision).to(device)
     s = statistics
     model.set_normalisation(s.forcing_mean, s.forcing_std, s.static_mean, s.static_std)
     t = config.training
@@ -119,7 +119,8 @@ class Objective:
     @torch.no_grad()
     def validate(self, folds: list[Fold]) -> None:
         """Record the loss on all validation cells at once, as one batch; keep the weights if they are the best."""
-        size = max(self.config.training.batch_cells, 64)
+        # on a GPU a day costs much the same for few cells and for many
+        size = max(self.config.training.batch_cells, 64 if self.data.forcing.device.type == "cpu" else 1024)
         parts = [f.validation_cells.split(size) for f in folds]
         collected: list[list[dict[str, Tensor]]] = [[] for _ in folds]
         for k in range(max(len(p) for p in parts)):
@@ -207,7 +208,7 @@ def load_checkpoint(fold: Fold, path: Path, fingerprint: str) -> bool:
     if not path.exists():
         return False
     try:
-        state = torch.load(path, map_location=fold.training_cells.device, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         log.warning("%s cannot be read, training starts anew: %s", path, error)
         return False

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cache
 
 import torch
@@ -20,8 +20,8 @@ from torch import Tensor
 
 from h2cm.model.backends.stretch import step_day
 
-KEPT = 12
-"""Shapes for which a captured stretch is kept; each holds the memory of one stretch on the GPU."""
+KEPT = 64
+"""Shapes for which a captured stretch is kept: more than a training of some folds meets, so that none is captured twice."""
 
 TOLERANCE = 0.01
 """Sum of the differences from the plain functions, relative to the sum of the values. It is a check against wrong code,
@@ -61,6 +61,12 @@ class Captured:
         return results
 
 
+@cache
+def pool(device: int):
+    """Memory that all graphs of a GPU share: one runs at a time, and its results are copied before the next."""
+    return torch.cuda.graph_pool_handle()
+
+
 def record_cuda_graph(function: Callable) -> tuple[Callable, list[Tensor]]:
     """Record a function as a CUDA graph, after some runs that compile and choose kernels."""
     side = torch.cuda.Stream()
@@ -70,7 +76,11 @@ def record_cuda_graph(function: Callable) -> tuple[Callable, list[Tensor]]:
             function()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # the stream is set again afterwards, also where the capture fails
+    with (
+        torch.cuda.stream(torch.cuda.current_stream()),
+        torch.cuda.graph(graph, pool=pool(torch.cuda.current_device())),
+    ):
         results = function()
     return graph.replay, results
 
@@ -79,9 +89,11 @@ def record_cuda_graph(function: Callable) -> tuple[Callable, list[Tensor]]:
 def compiled_step() -> Callable:
     """`step_day` compiled for any number of folds and cells.
 
-    Buffers are not reused in place: with that the gradients of such steps were wrong (PyTorch 2.13).
+    Buffers are not reused in place: with that the gradients of such steps were wrong (PyTorch 2.13). The columns that are
+    stacked are written by one kernel, not by one each.
     """
-    return torch.compile(step_day, dynamic=True, fullgraph=True, options={"inplace_buffers": False})
+    options = {"inplace_buffers": False, "force_pointwise_cat": True}
+    return torch.compile(step_day, dynamic=True, fullgraph=True, options=options)
 
 
 def worthwhile(device: torch.device) -> bool:
@@ -89,15 +101,27 @@ def worthwhile(device: torch.device) -> bool:
     return device.type == "cuda"
 
 
-def _on(device: torch.device):
-    """Streams and graphs belong to the current GPU."""
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+@contextmanager
+def _on(device: torch.device, precision: str) -> Iterator[None]:
+    """Streams and graphs belong to the current GPU; TF32 is allowed while inside if it is wanted."""
+    if device.type != "cuda":
+        yield
+        return
+    settings = torch.backends.cuda.matmul
+    before = settings.allow_tf32
+    settings.allow_tf32 = precision == "tf32"
+    try:
+        with torch.cuda.device(device):
+            yield
+    finally:
+        settings.allow_tf32 = before
 
 
 def agree(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
     """Whether two lists of tensors are the same but for rounding."""
     return all(
-        float((f - e).abs().nan_to_num().sum()) <= TOLERANCE * float(e.abs().nan_to_num().sum())
+        torch.equal(f.isfinite(), e.isfinite())
+        and float((f - e).abs().nan_to_num().sum()) <= TOLERANCE * float(e.abs().nan_to_num().sum())
         for f, e in zip(found, expected, strict=True)
     )
 
@@ -105,11 +129,11 @@ def agree(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
 _kept: OrderedDict[tuple, Callable] = OrderedDict()
 
 
-def _first_that_works(kind: Callable, outputs, varying, constant) -> Callable:
+def _first_that_works(kind: Callable, outputs, precision, varying, constant) -> Callable:
     """The fastest way to run `kind` that gives what the plain functions give."""
 
     def plain(varying, constant, call=None):
-        return kind(step_day, outputs, varying, constant)
+        return kind(step_day, outputs, precision, varying, constant)
 
     expected = plain(varying, constant)
     steps = [step_day] if os.environ.get("H2CM_NO_COMPILE") else [compiled_step(), step_day]
@@ -122,11 +146,13 @@ def _first_that_works(kind: Callable, outputs, varying, constant) -> Callable:
             break
 
         def run(varying, constant, call=None, step=step):
-            return kind(step, outputs, varying, constant)
+            return kind(step, outputs, precision, varying, constant)
 
         try:
-            # a version for each set of outputs, with and without gradient, of one fold and of several
-            with nullcontext() if step is step_day else torch._dynamo.config.patch(recompile_limit=64):
+            # a version for each set of outputs, with and without gradient, of one fold and of several; the constants of
+            # the equations stay constants, or each would be an input on the CPU
+            settings = {"recompile_limit": 64, "specialize_float": True}
+            with nullcontext() if step is step_day else torch._dynamo.config.patch(settings):
                 way = Captured(run, varying, constant, record_cuda_graph) if graph else run
                 good = agree(way(varying, constant, object()), expected)
             if good:
@@ -138,31 +164,28 @@ def _first_that_works(kind: Callable, outputs, varying, constant) -> Callable:
     return plain
 
 
-def prepare(kind: Callable, outputs: tuple[str, ...], varying: Sequence[Tensor], constant: Sequence[Tensor]):
+def prepare(
+    kind: Callable, outputs: tuple[str, ...], precision: str, varying: Sequence[Tensor], constant: Sequence[Tensor]
+):
     """The way to run `kind` on tensors of these shapes, made on first use."""
-    key = (
-        kind,
-        outputs,
-        torch.get_float32_matmul_precision(),
-        *((t.shape, t.dtype, t.device) for t in (*varying, *constant)),
-    )
+    key = (kind, outputs, precision, *((t.shape, t.dtype, t.device) for t in (*varying, *constant)))
     if key not in _kept:
-        with _on(varying[0].device):
-            _kept[key] = _first_that_works(kind, outputs, varying, constant)
+        with _on(varying[0].device, precision):
+            _kept[key] = _first_that_works(kind, outputs, precision, varying, constant)
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     _kept.move_to_end(key)
     return _kept[key]
 
 
-def runner(kind: Callable, outputs: tuple[str, ...], constant: Sequence[Tensor]) -> Callable:
+def runner(kind: Callable, outputs: tuple[str, ...], precision: str, constant: Sequence[Tensor]) -> Callable:
     """A function of the varying tensors that runs `kind` (`stretch.forward` or `stretch.backward`)."""
     call = object()
 
     def run(varying: Sequence[Tensor]) -> list[Tensor]:
-        if not worthwhile(varying[0].device):
-            return kind(step_day, outputs, varying, constant)
-        with _on(varying[0].device):
-            return prepare(kind, outputs, varying, constant)(varying, constant, call)
+        with _on(varying[0].device, precision):
+            if not worthwhile(varying[0].device):
+                return kind(step_day, outputs, precision, varying, constant)
+            return prepare(kind, outputs, precision, varying, constant)(varying, constant, call)
 
     return run

@@ -125,24 +125,27 @@ class _TimeLoop(torch.autograd.Function):
     """All days of all models; differentiable with respect to the weights and the state at either end."""
 
     @staticmethod
-    def forward(ctx, outputs, keep, forcing, mean, std, *tensors):
+    def forward(ctx, outputs, precision, keep, forcing, mean, std, *tensors):
         state, constant = list(tensors[:N_STATE]), [mean, std, *tensors[N_STATE:]]
         days, folds, cells = forcing.shape[:3]
         series = forcing.new_empty(days, len(outputs), folds, cells)
-        starts = []
-        run = capture.runner(forward, outputs, constant)
+        starts, prepared = [], set()
+        run = capture.runner(forward, outputs, precision, constant)
         for stretch, of_stretch in zip(forcing.split(STRETCH), series.split(STRETCH), strict=True):
             if keep:
                 starts += state
-                if capture.worthwhile(forcing.device):  # not in the backward pass, which runs in another thread
+                if (
+                    capture.worthwhile(forcing.device) and len(stretch) not in prepared
+                ):  # not in the backward pass, which runs in another thread
                     of_results = [torch.ones_like(s) for s in state] + [torch.ones_like(of_stretch)] * bool(outputs)
-                    capture.prepare(backward, outputs, [stretch, *state, *of_results], constant)
+                    capture.prepare(backward, outputs, precision, [stretch, *state, *of_results], constant)
+                    prepared.add(len(stretch))
             found = run([stretch, *state])
             state = found[:N_STATE]
             if outputs:
                 of_stretch.copy_(found[N_STATE])
         if keep:
-            ctx.outputs = outputs
+            ctx.outputs, ctx.precision = outputs, precision
             ctx.save_for_backward(forcing, *constant, *starts)
         return series, *state
 
@@ -153,8 +156,8 @@ class _TimeLoop(torch.autograd.Function):
         n = 2 + 2 * len(Products._fields) + 3  # mean, standard deviation, `Weights.flat`
         constant, starts = saved[:n], saved[n:]
         of_weights = None
-        run = capture.runner(backward, ctx.outputs, constant)
-        stretches = list(zip(forcing.split(STRETCH), of_series.split(STRETCH), strict=True))
+        run = capture.runner(backward, ctx.outputs, ctx.precision, constant)
+        stretches = list(zip(forcing.split(STRETCH), of_series.contiguous().split(STRETCH), strict=True))
         for k, (stretch, of_stretch) in reversed(list(enumerate(stretches))):
             start = starts[k * N_STATE : (k + 1) * N_STATE]
             found = run([stretch, *start, *of_state, *([of_stretch] if ctx.outputs else [])])
@@ -163,7 +166,7 @@ class _TimeLoop(torch.autograd.Function):
                 of_weights = found
             else:
                 torch._foreach_add_(of_weights, found)
-        return None, None, None, None, None, *of_state, *of_weights
+        return None, None, None, None, None, None, *of_state, *of_weights
 
 
 def simulate_many(models, forcing, static, states, outputs: tuple[str, ...]):
@@ -189,7 +192,7 @@ def simulate_many(models, forcing, static, states, outputs: tuple[str, ...]):
     ]
     start = [*storages, *lstms]
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in (*start, *weights))
-    series, *end = _TimeLoop.apply(outputs, keep, days, mean, std, *start, *weights)
+    series, *end = _TimeLoop.apply(outputs, models[0].precision, keep, days, mean, std, *start, *weights)
     of_models = series.permute(2, 1, 3, 0).unbind(0)  # each (output, cell, day)
     end = [part.unbind(0) for part in end[:-2]] + [part.unflatten(0, (len(models), -1)).unbind(0) for part in end[-2:]]
     results = []

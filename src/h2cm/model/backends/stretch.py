@@ -67,6 +67,19 @@ class Weights(NamedTuple):
         return cls(Products(*tensors[:n]), Products(*tensors[n : 2 * n]), *tensors[2 * n :])
 
 
+def product(offset: Tensor, x: Tensor, matrix: Tensor) -> Tensor:
+    """`x` times `matrix` plus `offset`; a half-precision matrix rounds `x`, the sums are kept in float32.
+
+    Not ``baddbmm``: that copies the offset first, while a compiler merges the addition with what follows.
+    """
+    return torch.bmm(x.to(matrix.dtype), matrix).to(x.dtype) + offset
+
+
+def rounded(matrices: Sequence[Tensor], precision: str) -> list[Tensor]:
+    """The matrices of the products in the precision of the configuration (TF32 is a mode of the device)."""
+    return [m.to(torch.bfloat16) for m in matrices] if precision == "bf16" else list(matrices)
+
+
 def step_day(
     forcing: Tensor, mean: Tensor, std: Tensor, state: State, weights: Weights, outputs: tuple[str, ...]
 ) -> tuple[Tensor | None, State, Products]:
@@ -88,7 +101,7 @@ def step_day(
     State
         At the end of the day.
     Products
-        The input of each product, from which the gradients of the matrices are made.
+        The input of each product, from which the gradients of the matrices are made; without a gradient itself.
     """
     matrices, offsets = weights.matrices, weights.offsets
     folds, cells = state.swe.shape
@@ -99,16 +112,16 @@ def step_day(
     x = torch.cat(
         [state.h, shared.expand(folds, len(LSTMS), cells, WIDTH).reshape(folds * len(LSTMS), cells, WIDTH)], -1
     )
-    i, f, g, o = torch.baddbmm(offsets.gates, x, matrices.gates).chunk(4, -1)
+    i, f, g, o = product(offsets.gates, x, matrices.gates).chunk(4, -1)
     c = torch.sigmoid(f) * state.c + torch.sigmoid(i) * torch.tanh(g)
     h = torch.sigmoid(o) * torch.tanh(c)
     inputs = shared.expand(folds, len(FCNNS), cells, WIDTH).reshape(folds * len(FCNNS), cells, WIDTH)
-    wide = leaky_relu(torch.baddbmm(offsets.first, inputs, matrices.first), 0.01)
-    narrow = leaky_relu(torch.baddbmm(offsets.second, wide, matrices.second), 0.01)
+    wide = leaky_relu(product(offsets.first, inputs, matrices.first), 0.01)
+    narrow = leaky_relu(product(offsets.second, wide, matrices.second), 0.01)
     parameters = {}
     for names, raw in (
-        (LSTMS, torch.baddbmm(offsets.heads, h, matrices.heads)),
-        (FCNNS, torch.baddbmm(offsets.third, narrow, matrices.third)),
+        (LSTMS, product(offsets.heads, h, matrices.heads)),
+        (FCNNS, product(offsets.third, narrow, matrices.third)),
     ):
         raw = raw.unflatten(0, (folds, len(names)))
         kinds = {kind for name in names for kind in NETWORKS[name].outputs.values()}
@@ -129,7 +142,7 @@ def step_day(
     fapar = parameters["fapar"].contiguous()
     end = State(water.swe, water.soil_moisture, water.groundwater, fapar, carbon.npp, h, c)
     series = torch.stack([values[name] for name in outputs]) if outputs else None
-    return series, end, Products(x, h, inputs, wide, narrow)
+    return series, end, Products(*(seen.detach() for seen in (x, h, inputs, wide, narrow)))
 
 
 def days_of(forcing: Tensor) -> list[Tensor]:
@@ -138,7 +151,7 @@ def days_of(forcing: Tensor) -> list[Tensor]:
 
 
 def forward(
-    step: Callable, outputs: tuple[str, ...], varying: Sequence[Tensor], constant: Sequence[Tensor]
+    step: Callable, outputs: tuple[str, ...], precision: str, varying: Sequence[Tensor], constant: Sequence[Tensor]
 ) -> list[Tensor]:
     """A stretch of days without gradient.
 
@@ -146,6 +159,8 @@ def forward(
     ----------
     step : function
         `step_day`, or a faster version of it.
+    precision : {"float32", "tf32", "bf16"}
+        Of the inputs of the products.
     varying : sequence of Tensor
         The forcing (day, fold, cell, 5) of the stretch, then the parts of the state before it.
     constant : sequence of Tensor
@@ -158,7 +173,8 @@ def forward(
     """
     forcing, *state = varying
     mean, std, *weights = constant
-    state, weights, days = State(*state), Weights.of(weights), []
+    n = len(Products._fields)
+    state, weights, days = State(*state), Weights.of([*rounded(weights[:n], precision), *weights[n:]]), []
     for today in days_of(forcing):
         series, state, _ = step(today, mean, std, state, weights, outputs)
         days.append(series)
@@ -166,7 +182,7 @@ def forward(
 
 
 def backward(
-    step: Callable, outputs: tuple[str, ...], varying: Sequence[Tensor], constant: Sequence[Tensor]
+    step: Callable, outputs: tuple[str, ...], precision: str, varying: Sequence[Tensor], constant: Sequence[Tensor]
 ) -> list[Tensor]:
     """Run a stretch again, now with gradient, and differentiate it.
 
@@ -175,7 +191,7 @@ def backward(
 
     Parameters
     ----------
-    step, outputs, constant
+    step, outputs, precision, constant
         As in `forward`.
     varying : sequence of Tensor
         As in `forward`, then the gradient of each thing that `forward` returns.
@@ -189,7 +205,7 @@ def backward(
     forcing, parts, gradients = varying[0], varying[1 : 1 + N_STATE], varying[1 + N_STATE :]
     of_end, of_series = gradients[:N_STATE], gradients[N_STATE].unbind(0) if outputs else []
     n = len(Products._fields)
-    matrices, spread = [m.detach() for m in weights[:n]], weights[n:]
+    matrices, spread = [m.detach() for m in rounded(weights[:n], precision)], weights[n:]
     with torch.enable_grad():
         start = State(*(part.detach().requires_grad_() for part in parts))
         series, inputs, daily, end = [], [], [], start
@@ -197,7 +213,7 @@ def backward(
             daily.append([w.detach().requires_grad_() for w in spread])  # all days share the memory
             of_day, end, seen = step(today, mean, std, end, Weights.of([*matrices, *daily[-1]]), outputs)
             series.append(of_day)
-            inputs.append([x.detach() for x in seen])
+            inputs.append(seen)
         sources = [*start, *(w for day in daily for w in day)]
         results = [*zip(end, of_end, strict=True), *zip(series if outputs else [], of_series, strict=True)]
         # rain, for one, depends on none of the sources
