@@ -15,6 +15,7 @@ import resource
 import statistics
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -119,6 +120,22 @@ class Clock:
                 fold.optimiser.step = step
 
 
+def repeated(function: Callable, times: int, device: torch.device) -> Callable:
+    """`function` so many times; on a GPU launched at once, so that the launches are not what is measured."""
+
+    def run():
+        for _ in range(times):
+            function()
+
+    if device.type != "cuda":
+        return run
+    run()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+    return graph.replay
+
+
 def limit(cells: int, folds: int, device: torch.device, predict: bool, clock: Clock) -> float:
     """Cell-days per second if nothing but the matrix products of the LSTMs were done, each at its measured speed."""
     stretch = 16  # days at a time in the gradient of the weights
@@ -137,11 +154,11 @@ def limit(cells: int, folds: int, device: torch.device, predict: bool, clock: Cl
             a, b = torch.randn(*batch, *left, device=device), torch.randn(*batch, *right, device=device)
             out = torch.empty(*batch, left[0], right[1], device=device)
             repeats = max(1, int(2e8 / (left[0] * left[1] * right[1] * folds)))
+            run = repeated(lambda a=a, b=b, out=out: torch.bmm(a, b, out=out), repeats, device)
             best = float("inf")
             for _ in range(10):
                 start = clock.now()
-                for _ in range(repeats):
-                    torch.bmm(a, b, out=out)
+                run()
                 best = min(best, (clock.now() - start) / repeats)
             seconds += times * best / days
     return folds * cells / seconds
@@ -203,7 +220,7 @@ def measure(
         for name, seconds in clock.seconds.items():
             parts[name].append(seconds)
     on_gpu = device.type == "cuda"
-    peak = torch.cuda.max_memory_allocated(device) if on_gpu else resident(peak=True)
+    peak = torch.cuda.max_memory_reserved(device) if on_gpu else resident(peak=True)
     best = limit(cells, folds, device, predict, clock)
     seconds = {"step": statistics.median(total)} | {name: statistics.median(x) for name, x in parts.items()}
     if not predict:  # what is left of the step: monthly means, loss, clipping

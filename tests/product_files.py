@@ -177,7 +177,9 @@ def modis_fapar(folder: Path) -> None:
     netcdf(folder / "modis_fapar" / "MOD15A2H.061_500m_aid0001.nc", axes, variables)
 
 
-def modis_tile(folder: Path, day: int, horizontal: int, vertical: int, values: np.ndarray, produced=2020061162134):
+def modis_tile(
+    folder: Path, day: int, horizontal: int, vertical: int, values: np.ndarray, produced=2020061162134, scale=0.01
+):
     """A tile of MOD15A2H of a day of 2003, as the archive has it: HDF4, sinusoidal, `values` (row, column) of bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"MOD15A2H.A2003{day:03d}.h{horizontal:02d}v{vertical:02d}.061.{produced}.hdf"
@@ -196,7 +198,7 @@ def modis_tile(folder: Path, day: int, horizontal: int, vertical: int, values: n
         data.setcompress(SDC.COMP_DEFLATE, 1)
         data[:] = content
         data.setfillvalue(255)
-        data.attr("scale_factor").set(SDC.FLOAT64, 0.01)
+        data.attr("scale_factor").set(SDC.FLOAT64, scale)
         data.attr("valid_range").set(SDC.UINT8, [0, 100])
         data.endaccess()
     file.end()

@@ -162,7 +162,7 @@ def read_tile(path: Path, horizontal: int, vertical: int) -> tuple[np.ndarray, n
             file = SD(str(path), SDC.READ)
             try:
                 described = file.attributes().get("StructMetadata.0", "")
-                values = file.select(NAME)[:]
+                values, scale = file.select(NAME)[:], file.select(NAME).attributes().get("scale_factor", SCALE)
             finally:
                 file.end()
     except (HDF4Error, ValueError, TypeError) as error:
@@ -175,6 +175,8 @@ def read_tile(path: Path, horizontal: int, vertical: int) -> tuple[np.ndarray, n
     }
     if None in found.values() or "GCTP_SNSOID" not in described:
         raise DataError(f"{origin}: StructMetadata.0: expected the corners and the radius of a sinusoidal projection")
+    if values.dtype != np.uint8 or not np.isclose(scale, SCALE):
+        raise DataError(f"{origin}: {NAME}: expected bytes in {SCALE}, found {values.dtype} in {scale:g}")
     radius = float(found["ProjParams"][1])
     (west, north), (east, south) = (
         np.degrees([float(v) / radius for v in found[n].groups()]) for n in ("UpperLeftPointMtrs", "LowerRightMtrs")

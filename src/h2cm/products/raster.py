@@ -70,7 +70,7 @@ class Raster:
     def bands(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Values (row, column), northing (row, 1) and easting (column) of the pixels' centres, band by band."""
         every = min(max(int(FINE / SAMPLES / self.degrees * (1 + 1e-9)), 1), *self.shape)
-        high = max(PIXELS // self.shape[1] // every, 1) * every
+        high = max(PIXELS * every // self.shape[1], 1) * every
         x = self.west + (np.arange(self.shape[1] // every) + 0.5) * every * self.width
         for first in range(0, self.shape[0] // every * every, high):
             last = min(first + high, self.shape[0] // every * every)
