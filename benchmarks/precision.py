@@ -64,11 +64,11 @@ def imitated_tf32():
         stretch.product = exact
 
 
-def validation_losses(run: Path, config: Config, precision: str, epochs: int) -> np.ndarray:
+def validation_losses(run: Path, config: Config, epochs: int, **training) -> np.ndarray:
     """Validation loss after every epoch of fold 0 of the first experiment."""
-    training = config.training.model_copy(update={"precision": precision, "epochs": epochs, "patience": epochs})
+    changed = config.training.model_copy(update=training | {"epochs": epochs, "patience": epochs})
     model = config.model.model_copy(update={"backend": "fused"})
-    config = config.model_copy(update={"training": training, "model": model})
+    config = config.model_copy(update={"training": changed, "model": model})
     store, split = open_store(sorted((run / "store").glob("*.nc"))), pd.read_csv(run / "split" / "split.csv")
     with tempfile.TemporaryDirectory() as folder:
         train(store, split, config, next(iter(config.experiments)), [0], folder)
@@ -81,6 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--batch-cells", type=int, default=64)
     given = parser.parse_args()
     config = load(given.run / "config.yaml")
     on_gpu = choose_device(config.training.device).type == "cuda"
@@ -88,7 +89,8 @@ def main() -> None:
     for precision in ("float32", "tf32", "bf16"):
         imitated = precision == "tf32" and not on_gpu
         with imitated_tf32() if imitated else nullcontext():
-            losses = validation_losses(given.run, config, "float32" if imitated else precision, given.epochs)
+            chosen = {"precision": "float32" if imitated else precision, "batch_cells": given.batch_cells}
+            losses = validation_losses(given.run, config, given.epochs, **chosen)
         exact = losses if exact is None else exact
         off = [f"{value:+.1e}" for value in losses / exact - 1]
         row = {"precision": precision, "imitated": imitated, "validation loss": [round(float(x), 5) for x in losses]}
