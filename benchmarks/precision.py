@@ -1,7 +1,8 @@
 """What reduced precision does to the loss: ``python benchmarks/precision.py results/synthetic --epochs 5``.
 
 Trains fold 0 of a finished run anew, with the products of the networks in float32, TF32 and bf16, and prints the
-validation loss of every epoch and how far it is from that in float32. TF32 needs a GPU; elsewhere it is imitated: what is
+validation loss of every epoch and how far it is from that in float32. Float32 in another order of sums (backend native)
+shows how far rounding alone takes two trainings apart. TF32 needs a GPU; elsewhere it is imitated: what is
 multiplied is rounded to 10 bits, as the hardware does, and summed in float32 (the gradients of the matrices themselves
 are not rounded).
 """
@@ -64,10 +65,10 @@ def imitated_tf32():
         stretch.product = exact
 
 
-def validation_losses(run: Path, config: Config, epochs: int, **training) -> np.ndarray:
+def validation_losses(run: Path, config: Config, backend: str, epochs: int, **training) -> np.ndarray:
     """Validation loss after every epoch of fold 0 of the first experiment."""
     changed = config.training.model_copy(update=training | {"epochs": epochs, "patience": epochs})
-    model = config.model.model_copy(update={"backend": "fused"})
+    model = config.model.model_copy(update={"backend": backend})
     config = config.model_copy(update={"training": changed, "model": model})
     store, split = open_store(sorted((run / "store").glob("*.nc"))), pd.read_csv(run / "split" / "split.csv")
     with tempfile.TemporaryDirectory() as folder:
@@ -86,14 +87,21 @@ def main() -> None:
     config = load(given.run / "config.yaml")
     on_gpu = choose_device(config.training.device).type == "cuda"
     exact = None
-    for precision in ("float32", "tf32", "bf16"):
+    for precision, backend in (("float32", "fused"), ("float32", "native"), ("tf32", "fused"), ("bf16", "fused")):
+        if on_gpu and backend == "native":
+            continue
         imitated = precision == "tf32" and not on_gpu
         with imitated_tf32() if imitated else nullcontext():
             chosen = {"precision": "float32" if imitated else precision, "batch_cells": given.batch_cells}
-            losses = validation_losses(given.run, config, given.epochs, **chosen)
+            losses = validation_losses(given.run, config, backend, given.epochs, **chosen)
         exact = losses if exact is None else exact
         off = [f"{value:+.1e}" for value in losses / exact - 1]
-        row = {"precision": precision, "imitated": imitated, "validation loss": [round(float(x), 5) for x in losses]}
+        row = {
+            "precision": precision,
+            "backend": backend,
+            "imitated": imitated,
+            "validation loss": [round(float(x), 5) for x in losses],
+        }
         print(json.dumps(row | {"off float32": off}), flush=True)
 
 
