@@ -389,7 +389,7 @@ def test_bad_tiles_of_modis(tmp_path):
     ):
         data.load()
     percent = make.modis_tile(tmp_path, 9, 19, 4, np.full((24, 24), 40, "u1"), scale=1.0)
-    with products.read("modis_fapar", [percent]) as data, pytest.raises(DataError, match="expected bytes in 0.01"):
+    with products.read("modis_fapar", [percent]) as data, pytest.raises(DataError, match=r"expected bytes in 0\.01"):
         data.load()
     broken = tmp_path / path.name
     broken.write_bytes(moved.read_bytes()[:1000])

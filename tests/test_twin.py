@@ -365,7 +365,7 @@ def test_the_globe_is_realistic(earth):
 
 
 def test_all_products_are_written(earth):
-    for product in products.PRODUCTS:
+    for product in products.PRODUCTS.keys() - {"mauna_loa"}:  # its CAMS begins with the period
         assert products.files(product, earth[0] / "products" / product)
 
 
