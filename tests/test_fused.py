@@ -263,7 +263,7 @@ def test_on_a_cpu_nothing_is_compiled(monkeypatch):
     assert set(models[0](forcing[0], static[0])[0]) == set(OUTPUTS)
 
 
-def test_half_precision_rounds_what_is_multiplied_and_nothing_else():
+def test_half_precision_rounds_the_products_and_nothing_else():
     """bf16 has 8 bits, so products are off by some 1e-3 and gradients follow; states and sums stay float32."""
     models, forcing, static = invented("mixed", (5, 3), 37, 1, torch.float32)
     expected = run(models, forcing, static)

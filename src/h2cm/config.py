@@ -142,7 +142,8 @@ class Training(Section):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
     precision: Literal["float32", "tf32", "bf16"] = Field(
         "float32",
-        description="of what is multiplied in the products of the networks, backend fused: tf32 has 10 bits (GPU only), bf16 7",
+        description="of the networks' matrix products, backend fused: tf32 rounds what is multiplied to 10 bits (GPU only), "
+        "bf16 that and the result to 7",
     )
     folds_per_job: PositiveInt = Field(1, description="folds trained side by side by one job")
 

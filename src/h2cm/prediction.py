@@ -49,7 +49,7 @@ def chunks(
     static_parameters : dict of array, shape (cell,)
     """
     device = model.forcing_mean.device
-    size = CHUNK if device.type == "cpu" else 4 * CHUNK  # on a GPU a day costs much the same for few and for many
+    size = CHUNK if device.type == "cpu" else 4 * CHUNK  # to keep a GPU busy
     for start in range(0, dataset.sizes["cell"], size):
         cells = slice(start, min(start + size, dataset.sizes["cell"]))
         part = dataset.isel(cell=cells)

@@ -15,7 +15,7 @@ import xarray as xr
 from h2cm import catalogue, products, regrid
 from h2cm.harmonise.reduce import LEAST_COVER, Target, check_seasons, complete, fill_from_neighbours, observed, to_cells
 from h2cm.harmonise.statics import static_fields
-from h2cm.products import cams_co2, mauna_loa
+from h2cm.products import mauna_loa
 from h2cm.store import DataError
 
 log = logging.getLogger(__name__)
@@ -68,15 +68,15 @@ def daily(archive: Archive, product: str, name: str, seasonal: bool = False) -> 
 def carbon_dioxide(archive: Archive) -> np.ndarray:
     """Daily CO2 (day, cell), ppm.
 
-    The reanalysis begins in 2003. A day before takes the value of the same day of that year, less the rise at Mauna Loa
-    in between: the gradients and seasons of 2003 on the level of its own year.
+    A day before the first year of the reanalysis takes the value of the same day of that year, less the rise at Mauna Loa
+    in between: the gradients and seasons of that year on the level of its own.
     """
     with archive.open("cams_co2") as data:
         values = to_cells(_variable(data, "co2", "cams_co2"), data.attrs["step"], archive.target, "time")
-    days = pd.DatetimeIndex(archive.target.days)
-    early = (days.year < cams_co2.FIRST_YEAR) & np.isnan(values).all(1)
+    days, begin = pd.DatetimeIndex(archive.target.days), catalogue.product("cams_co2").period[0]
+    early = (days.year < begin) & np.isnan(values).all(1)
     if early.any():
-        same = pd.DatetimeIndex([day + pd.DateOffset(years=cams_co2.FIRST_YEAR - day.year) for day in days[early]])
+        same = pd.DatetimeIndex([day + pd.DateOffset(years=begin - day.year) for day in days[early]])
         with archive.open("mauna_loa") as record:
             rise = mauna_loa.daily(record, same) - mauna_loa.daily(record, days[early])
         held = days.get_indexer(same)
@@ -84,8 +84,8 @@ def carbon_dioxide(archive: Archive) -> np.ndarray:
         log.warning(
             "cams_co2: %d days before %d are those of %d less the rise at Mauna Loa, %.1f ppm on the first day",
             early.sum(),
-            cams_co2.FIRST_YEAR,
-            cams_co2.FIRST_YEAR,
+            begin,
+            begin,
             rise[0],
         )
     return complete(values, archive.target, "cams_co2: co2")

@@ -121,7 +121,7 @@ class H2CM(nn.Module):
         How the days are stepped through: ``auto``, or a name in `h2cm.model.backends.BACKENDS`. All
         give the same numbers.
     precision : {"float32", "tf32", "bf16"}
-        Of what is multiplied in the products of the networks, where the backend is ``fused``.
+        Of the matrix products of the networks, where the backend is ``fused``.
 
     Notes
     -----

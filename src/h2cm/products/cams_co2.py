@@ -18,7 +18,6 @@ import xarray as xr
 from h2cm.products import reading, writing
 from h2cm.products.layout import Field, Layout
 
-FIRST_YEAR = 2003
 MOLES = 28.9647 / 44.0095  # mol of CO2 a mol of dry air, of a mass mixing ratio of one
 LEVELS = ("pressure_level", "level", "isobaricInhPa", "plev")
 

@@ -47,7 +47,7 @@ def daily(data: xr.Dataset, days: pd.DatetimeIndex) -> np.ndarray:
         For days that the record does not cover.
     """
     months = pd.PeriodIndex(data["time"].values, freq="M")
-    first, last = days[0].to_period("M"), days[-1].to_period("M")
+    first, last = days.min().to_period("M"), days.max().to_period("M")
     if len(months) == 0 or first < months.min() or last > months.max():
         held = f"{months.min()} to {months.max()}" if len(months) else "nothing"
         raise DataError(f"{data.attrs['file']}: average: expected CO2 from {first} to {last}, found {held}")

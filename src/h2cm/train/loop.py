@@ -119,7 +119,7 @@ class Objective:
     @torch.no_grad()
     def validate(self, folds: list[Fold]) -> None:
         """Record the loss on all validation cells at once, as one batch; keep the weights if they are the best."""
-        # on a GPU a day costs much the same for few cells and for many
+        # more at once on a GPU, to keep it busy
         size = max(self.config.training.batch_cells, 64 if self.data.forcing.device.type == "cpu" else 1024)
         parts = [f.validation_cells.split(size) for f in folds]
         collected: list[list[dict[str, Tensor]]] = [[] for _ in folds]

@@ -134,9 +134,8 @@ class _TimeLoop(torch.autograd.Function):
         for stretch, of_stretch in zip(forcing.split(STRETCH), series.split(STRETCH), strict=True):
             if keep:
                 starts += state
-                if (
-                    capture.worthwhile(forcing.device) and len(stretch) not in prepared
-                ):  # not in the backward pass, which runs in another thread
+                # here, as the backward pass runs in another thread
+                if capture.worthwhile(forcing.device) and len(stretch) not in prepared:
                     of_results = [torch.ones_like(s) for s in state] + [torch.ones_like(of_stretch)] * bool(outputs)
                     capture.prepare(backward, outputs, precision, [stretch, *state, *of_results], constant)
                     prepared.add(len(stretch))

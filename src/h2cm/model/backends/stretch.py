@@ -68,7 +68,7 @@ class Weights(NamedTuple):
 
 
 def product(offset: Tensor, x: Tensor, matrix: Tensor) -> Tensor:
-    """`x` times `matrix` plus `offset`; a half-precision matrix rounds `x`, the sums are kept in float32.
+    """`x` times `matrix` plus `offset`; a half-precision matrix rounds `x` and the product to its own precision.
 
     Not ``baddbmm``: that copies the offset first, while a compiler merges the addition with what follows.
     """
@@ -160,7 +160,7 @@ def forward(
     step : function
         `step_day`, or a faster version of it.
     precision : {"float32", "tf32", "bf16"}
-        Of the inputs of the products.
+        Of the products.
     varying : sequence of Tensor
         The forcing (day, fold, cell, 5) of the stretch, then the parts of the state before it.
     constant : sequence of Tensor
