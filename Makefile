@@ -35,7 +35,7 @@ lint: env
 
 # The tables of keys in config/README.md.
 docs: env
-	$(BIN)/python -m h2cm.reference config/README.md
+	$(BIN)/python -m h2cm.workflow.reference config/README.md
 
 # Exact versions of all packages but PyTorch and what belongs to it.
 lock: env

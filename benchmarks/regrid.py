@@ -2,7 +2,7 @@
 
     python benchmarks/regrid.py [--days 30] [--folder FOLDER]
 
-Writes a compressed file of random float32 fields, missing over a random quarter, reads it, regrids it by `h2cm.regrid`
+Writes a compressed file of random float32 fields, missing over a random quarter, reads it, regrids it by `h2cm.space.regrid`
 and by CDO where that is installed, and prints the seconds and the largest difference.
 """
 
@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from h2cm.grid import Grid
-from h2cm.regrid import engine_in_use, grid_of, pieces, regrid, target_of, weights
+from h2cm.space.grid import Grid
+from h2cm.space.regrid import engine_in_use, grid_of, pieces, regrid, target_of, weights
 
 
 def make(path: Path, days: int) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from climates import climate, model_for
 from h2cm.model import H2CM, NETWORKS, OUTPUTS
 from h2cm.model.backends import BACKENDS, choose, native
-from h2cm.parity import build
+from h2cm.model.parity import build
 
 KINDS = ("mixed", "frozen", "dry", "wet", "dark", "ties")
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 2e-5}

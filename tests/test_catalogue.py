@@ -6,10 +6,11 @@ from fnmatch import fnmatch
 
 import pytest
 
-from h2cm import catalogue, config
+from h2cm import config
 from h2cm.config import ConfigError
-from h2cm.harmonise import products_of
-from h2cm.products import PRODUCTS, module
+from h2cm.sources import catalogue
+from h2cm.sources.harmonise import products_of
+from h2cm.sources.products import PRODUCTS, module
 from h2cm.store import VARIABLES
 from h2cm.units import conversion
 

@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from h2cm.checks import check
 from h2cm.config import Config, ConfigError, from_part, load, parse, part
 from h2cm.outputs import OUTPUT_ATTRS
-from h2cm.reference import insert
+from h2cm.workflow.checks import check
+from h2cm.workflow.reference import insert
 
 FILES = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name != "products.yaml")
 

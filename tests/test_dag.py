@@ -102,7 +102,7 @@ def configure(edit, done: Path, **changes) -> None:
 
 def test_comments_and_docstrings_run_nothing(done, edit):
     edit("src/h2cm/model/process.py", '"""', '"""Said otherwise. ')
-    edit("src/h2cm/figures/maps.py", "def draw(", "# a comment\ndef draw(")
+    edit("src/h2cm/results/figures/maps.py", "def draw(", "# a comment\ndef draw(")
     edit("workflow/scripts/train.py", "with job(", "# a comment\nwith job(")
     edit("workflow/scripts/train.py", '"""', '"""Said otherwise. ')
     assert planned(done) == {}
@@ -116,7 +116,7 @@ def test_an_edit_of_the_physics_trains_again_and_all_below(done, edit):
 
 
 def test_an_edit_of_a_figure_draws_that_figure(done, edit):
-    edit("src/h2cm/figures/maps.py", "def draw(", "EDITED = True\n\n\ndef draw(")
+    edit("src/h2cm/results/figures/maps.py", "def draw(", "EDITED = True\n\n\ndef draw(")
     assert planned(done) == {"figure": 1}
 
 
@@ -128,7 +128,7 @@ def test_an_edit_of_a_script_runs_its_rule(done, edit):
 
 
 def test_an_edit_of_a_reader_harmonises_its_variable(done, edit):
-    edit("src/h2cm/products/grace.py", "def read(", "EDITED = True\n\n\ndef read(")
+    edit("src/h2cm/sources/products/grace.py", "def read(", "EDITED = True\n\n\ndef read(")
     jobs = planned(done)
     # the synthetic Earth writes its products with the same modules
     assert jobs["twin"] == 1 and jobs["grid"] == 0

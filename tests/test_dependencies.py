@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from h2cm.dependencies import code_hash, dependencies
+from h2cm.workflow.dependencies import code_hash, dependencies
 
 FILES = {
     "script.py": "from h2cm.a import f\nfrom h2cm.parts import g\nf(); g()\n",

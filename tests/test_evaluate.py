@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from fake_results import CONSTANTS, fake_config, fake_results
-from h2cm.evaluate.aggregate import left_out, over_folds
-from h2cm.evaluate.files import join_tables
-from h2cm.evaluate.fold import COLUMNS, evaluate_fold
-from h2cm.evaluate.metrics import METRICS, scores
-from h2cm.evaluate.run import Run, constraint_of, files
-from h2cm.evaluate.series import (
+from h2cm.results.evaluate.aggregate import left_out, over_folds
+from h2cm.results.evaluate.files import join_tables
+from h2cm.results.evaluate.fold import COLUMNS, evaluate_fold
+from h2cm.results.evaluate.metrics import METRICS, scores
+from h2cm.results.evaluate.series import (
     anomaly,
     area_weighted_mean,
     centred,
@@ -25,6 +24,7 @@ from h2cm.evaluate.series import (
     mean_seasonal_cycle,
     monthly_means,
 )
+from h2cm.results.run import Run, constraint_of, files
 from h2cm.store import DataError, save_netcdf
 
 finite = st.floats(-100, 100, width=32)

@@ -12,17 +12,17 @@ import pytest
 from matplotlib import pyplot as plt
 
 from fake_results import CONSTANTS, fake_config, fake_results
-from h2cm import figures, tables
 from h2cm.config import ConfigError, from_part, part
-from h2cm.evaluate.fold import evaluate_fold
-from h2cm.evaluate.run import Run, folds
-from h2cm.figures import geography
-from h2cm.figures.registry import FIGURES, figure_inputs, figure_names
-from h2cm.figures.style import DOUBLE, SINGLE, save
-from h2cm.grid import Grid
 from h2cm.model.networks import NETWORKS
+from h2cm.results import figures, tables
+from h2cm.results.evaluate.fold import evaluate_fold
+from h2cm.results.figures import geography
+from h2cm.results.figures.registry import FIGURES, figure_inputs, figure_names
+from h2cm.results.figures.style import DOUBLE, SINGLE, save
+from h2cm.results.run import Run, folds
+from h2cm.results.tables.registry import TABLES, table_inputs, table_names
+from h2cm.space.grid import Grid
 from h2cm.store import DataError, save_csv
-from h2cm.tables.registry import TABLES, table_inputs, table_names
 
 SECTIONS = ("source", "period", "grid", "constraints", "split", "experiments")
 """The part of the configuration that figures and tables get to see."""
@@ -66,7 +66,7 @@ MADE_OF = [(source, name) for name, row in FIGURES.items() for source in ("twin"
 @pytest.mark.parametrize(("source", "name"), MADE_OF)
 def test_figure_is_complete_and_inside_its_page(runs, only, source, name):
     folder, config = runs[source]
-    figure = import_module(f"h2cm.figures.{name}").draw(only(folder, figure_inputs(name, config)), config)
+    figure = import_module(f"h2cm.results.figures.{name}").draw(only(folder, figure_inputs(name, config)), config)
     figure.draw_without_rendering()
     width, height = figure.get_size_inches()
     assert width in (pytest.approx(SINGLE), pytest.approx(DOUBLE)) or width < DOUBLE
@@ -81,7 +81,7 @@ def test_figure_is_complete_and_inside_its_page(runs, only, source, name):
 def test_files_of_a_figure_are_the_same_each_time(runs, tmp_path):
     folder, config = runs["twin"]
     for name in ("one", "two"):
-        figure = import_module("h2cm.figures.constants").draw(folder, config)
+        figure = import_module("h2cm.results.figures.constants").draw(folder, config)
         save(figure, tmp_path / f"{name}.png", tmp_path / f"{name}.pdf")
     for suffix in ("png", "pdf"):
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
@@ -95,7 +95,7 @@ def test_figure_of_a_single_fold(runs, name):
     folder, config = runs["towers" if "twin" not in FIGURES[name].sources else "twin"]
     alone = config.experiments["cv"].model_copy(update={"folds": (1,)})
     config = config.model_copy(update={"experiments": {"cv": alone}})
-    import_module(f"h2cm.figures.{name}").draw(folder, config).draw_without_rendering()
+    import_module(f"h2cm.results.figures.{name}").draw(folder, config).draw_without_rendering()
 
 
 def test_missing_prediction_is_named(runs):
@@ -106,7 +106,7 @@ def test_missing_prediction_is_named(runs):
 
 def test_metrics_show_mean_and_range_of_the_folds(runs):
     folder, config = runs["twin"]
-    figure = import_module("h2cm.figures.metrics_carbon").draw(folder, config)
+    figure = import_module("h2cm.results.figures.metrics_carbon").draw(folder, config)
     metrics = pd.read_csv(folder / "evaluation/metrics.csv")
     row = "experiment == 'cv' and cells == 'test' and scope == 'area_weighted_mean' and reference == 'gpp'"
     values = metrics.query(f"{row} and timescale == 'monthly' and metric == 'rmse'")["value"]
@@ -145,7 +145,7 @@ def test_figures_of_a_run_are_chosen_and_checked():
 def test_table_from_the_files_it_declares(runs, only, source, name):
     folder, config = runs[source]
     assert name in table_names(config)
-    table = import_module(f"h2cm.tables.{name}").make(only(folder, table_inputs(name, config)), config)
+    table = import_module(f"h2cm.results.tables.{name}").make(only(folder, table_inputs(name, config)), config)
     assert len(table) and table.columns.is_unique
 
 
@@ -158,7 +158,7 @@ def test_towers_without_flux_constraints_have_no_table_of_skill():
 
 def test_skill_of_a_tower_is_that_of_the_fold_that_left_it_out(runs):
     folder, config = runs["towers"]
-    table = import_module("h2cm.tables.skill_per_tower").make(folder, config)
+    table = import_module("h2cm.results.tables.skill_per_tower").make(folder, config)
     table = table[table["experiment"] == "cv"].set_index("site")
     split = pd.read_csv(folder / "split/split.csv").set_index("site")
     metrics = pd.read_csv(folder / "evaluation/metrics.csv")
@@ -171,7 +171,11 @@ def test_skill_of_a_tower_is_that_of_the_fold_that_left_it_out(runs):
         assert row["folds"] == " ".join(map(str, left_out))
         assert row["cells"] == ("test" if len(left_out) == 3 else "validation")
         assert row["nee_nse"] == pytest.approx(values.median())
-    summary = import_module("h2cm.tables.skill_summary").make(folder, config).set_index(["experiment", "cells", "flux"])
+    summary = (
+        import_module("h2cm.results.tables.skill_summary")
+        .make(folder, config)
+        .set_index(["experiment", "cells", "flux"])
+    )
     everywhere = summary.loc["cv", "validation and test", "nee"]
     assert everywhere["towers"] == 24
     assert everywhere["nse_median"] == pytest.approx(table["nee_nse"].median())
@@ -179,13 +183,15 @@ def test_skill_of_a_tower_is_that_of_the_fold_that_left_it_out(runs):
 
 def test_constants_and_recovery_tables_hold_the_truth(runs):
     folder, config = runs["twin"]
-    constants = import_module("h2cm.tables.constants").make(folder, config)
+    constants = import_module("h2cm.results.tables.constants").make(folder, config)
     assert len(constants) == 2 * 3 * 4
     beta = constants[constants["constant"] == "beta_co2"]
     assert (beta["truth"] == 1e4 * CONSTANTS["beta_co2"]).all()
     assert beta.loc[beta["experiment"] == "prior", "prior_mean"].tolist() == [15] * 3
     recovery = (
-        import_module("h2cm.tables.recovery").make(folder, config).set_index(["experiment", "variable", "quantity"])
+        import_module("h2cm.results.tables.recovery")
+        .make(folder, config)
+        .set_index(["experiment", "variable", "quantity"])
     )
     assert recovery.loc[("cv", "q10", "value"), "truth"] == CONSTANTS["q10"]
     assert recovery.loc[("cv", "gpp", "r of the mean in space"), "observed"]
@@ -193,7 +199,7 @@ def test_constants_and_recovery_tables_hold_the_truth(runs):
 
 
 def test_networks_table_is_that_of_the_model(tmp_path):
-    table = import_module("h2cm.tables.networks").make(tmp_path, fake_config())
+    table = import_module("h2cm.results.tables.networks").make(tmp_path, fake_config())
     assert table["network"].tolist() == list(NETWORKS)
     assert table["inputs"].str.split(", ").map(tuple).tolist() == [row.inputs for row in NETWORKS.values()]
 
@@ -226,6 +232,6 @@ def test_metrics_leave_out_an_experiment_evaluated_in_other_years(runs):
     folder, config = runs["twin"]
     other = config.experiments["prior"].model_copy(update={"evaluate_years": (2012, 2012)})
     config = config.model_copy(update={"experiments": config.experiments | {"prior": other}})
-    both = import_module("h2cm.figures.metrics_carbon").draw(*runs["twin"])
-    alone = import_module("h2cm.figures.metrics_carbon").draw(folder, config)
+    both = import_module("h2cm.results.figures.metrics_carbon").draw(*runs["twin"])
+    alone = import_module("h2cm.results.figures.metrics_carbon").draw(folder, config)
     assert len(both.axes[0].patches) == 6 and len(alone.axes[0].patches) == 3

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from h2cm.config import ConfigError, parse
-from h2cm.grid import EARTH_RADIUS, Grid, land_cells, land_fraction, to_cells, to_map
+from h2cm.space.grid import EARTH_RADIUS, Grid, land_cells, land_fraction, to_cells, to_map
 
 
 def configuration(**grid):

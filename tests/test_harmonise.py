@@ -10,12 +10,12 @@ import pytest
 import xarray as xr
 
 import product_files as make
-from h2cm import products
 from h2cm.config import parse
-from h2cm.harmonise import comparison, harmonise, products_of
-from h2cm.harmonise.reduce import Target, check_seasons, complete, observed, shared_days, step_ends
-from h2cm.harmonise.sources import SOURCES
-from h2cm.harmonise.statics import FEATURES
+from h2cm.sources import products
+from h2cm.sources.harmonise import comparison, harmonise, products_of
+from h2cm.sources.harmonise.reduce import Target, check_seasons, complete, observed, shared_days, step_ends
+from h2cm.sources.harmonise.sources import SOURCES
+from h2cm.sources.harmonise.statics import FEATURES
 from h2cm.store import VARIABLES, DataError, check
 
 CELL = xr.Dataset(coords={"lat": ("cell", [45.0]), "lon": ("cell", [45.0])})
@@ -223,7 +223,7 @@ def test_pieces_do_not_change_the_result(tmp_path, monkeypatch, variable, produc
     getattr(make, product)(tmp_path)
     period = ("2003-01-01", "2003-01-02" if product == "gpcp" else "2003-02-28")
     whole = one(variable, tmp_path, *period)
-    monkeypatch.setattr("h2cm.regrid.PIECE", 1)  # one step at a time, and of that one row
+    monkeypatch.setattr("h2cm.space.regrid.PIECE", 1)  # one step at a time, and of that one row
     xr.testing.assert_allclose(one(variable, tmp_path, *period), whole, rtol=1e-6)
 
 
@@ -231,7 +231,7 @@ def test_contiguous_files_are_read_in_bands(tmp_path, monkeypatch):
     """What a file stores in one piece is still read in several."""
     make.modis_fapar(tmp_path)
     (path,) = (tmp_path / "modis_fapar").iterdir()
-    monkeypatch.setattr("h2cm.regrid.PIECE", 8 * 16)  # of the 4 rows of 8
+    monkeypatch.setattr("h2cm.space.regrid.PIECE", 8 * 16)  # of the 4 rows of 8
     with products.read("modis_fapar", [path]) as data:
         chunks = data["fapar"].transpose("time", "lat", "lon").chunks
     assert set(chunks[0]) == {1} and set(chunks[1]) == {2}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from h2cm.parity import LIMITS, OUTPUT_NAMES, compare, main, parameter_names
+from h2cm.model.parity import LIMITS, OUTPUT_NAMES, compare, main, parameter_names
 
 
 def test_reference_case(shared, capsys):

@@ -14,11 +14,13 @@ import pytest
 import xarray as xr
 
 import product_files as make
-from h2cm import catalogue, products, regrid, units
-from h2cm.grid import Grid
-from h2cm.harmonise.statics import FEATURES
-from h2cm.products import checks, globsnow, raster
-from h2cm.products.layout import Field
+from h2cm import units
+from h2cm.sources import catalogue, products
+from h2cm.sources.harmonise.statics import FEATURES
+from h2cm.sources.products import checks, globsnow, raster
+from h2cm.sources.products.layout import Field
+from h2cm.space import regrid
+from h2cm.space.grid import Grid
 from h2cm.store import DataError
 
 GRID = Grid(10.0)

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from h2cm import config, published, store
-from h2cm.catalogue import PATH
+from h2cm import config, store
 from h2cm.config import ConfigError
+from h2cm.sources import published
+from h2cm.sources.catalogue import PATH
 from h2cm.store import DataError
 
 pytest.importorskip("zarr")

@@ -11,9 +11,9 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from h2cm import regrid as module
-from h2cm.grid import Grid
-from h2cm.regrid import Curvilinear, Rectilinear, Weights, edges_of, engine_in_use, regrid, weights
+from h2cm.space import regrid as module
+from h2cm.space.grid import Grid
+from h2cm.space.regrid import Curvilinear, Rectilinear, Weights, edges_of, engine_in_use, regrid, weights
 from h2cm.store import DataError
 
 
@@ -159,7 +159,7 @@ def test_leading_dimensions_are_kept_and_read_in_pieces(monkeypatch):
 
 def polar_grid(count=80, cell=125e3):
     """A polar equal-area grid of `count` x `count` cells, centres in degrees (the formula of EASE-Grid)."""
-    from h2cm.products.globsnow import ease_latitude_longitude
+    from h2cm.sources.products.globsnow import ease_latitude_longitude
 
     at = (np.arange(count) - (count - 1) / 2) * cell
     return ease_latitude_longitude(at, -at)

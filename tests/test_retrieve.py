@@ -10,8 +10,9 @@ from types import ModuleType, SimpleNamespace
 import pooch.downloaders
 import pytest
 
-from h2cm import catalogue, config, retrieve
-from h2cm.retrieve import doors
+from h2cm import config
+from h2cm.sources import catalogue, retrieve
+from h2cm.sources.retrieve import doors
 from h2cm.store import DataError
 from loopback import serve
 from test_catalogue import ROW

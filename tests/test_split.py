@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from h2cm.config import ConfigError, parse
-from h2cm.split import blocks, groups, split
+from h2cm.train.split import blocks, groups, split
 
 
 def configuration(source: str = "twin", seed: int = 0, **options):

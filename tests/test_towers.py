@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 
 from fake_oneflux import settings, tables, write_tables, write_zip
-from h2cm import store, towers
+from h2cm import store
 from h2cm.config import ConfigError, load, parse
-from h2cm.products import mauna_loa
-from h2cm.split import split
+from h2cm.sources import towers
+from h2cm.sources.products import mauna_loa
+from h2cm.sources.towers import fluxes, oneflux, radiation, sites
 from h2cm.store import DataError
-from h2cm.towers import fluxes, oneflux, radiation, sites
+from h2cm.train.split import split
 
 SITE = "AA-One"
 

@@ -10,10 +10,9 @@ import xarray as xr
 
 import h2cm
 from climates import make_store
-from h2cm import weights
 from h2cm.config import parse
-from h2cm.model import OUTPUTS
-from h2cm.prediction import write
+from h2cm.model import OUTPUTS, weights
+from h2cm.model.prediction import write
 from h2cm.store import DataError
 from h2cm.train import loop, train
 from h2cm.train.data import load, statistics
@@ -214,7 +213,7 @@ def test_bad_input_is_refused_before_training(store, split, tmp_path, change, me
 
 
 def test_prediction_in_memory_and_on_disk_agree(trained, store, tmp_path, monkeypatch):
-    monkeypatch.setattr("h2cm.prediction.CHUNK", 3)
+    monkeypatch.setattr("h2cm.model.prediction.CHUNK", 3)
     model = h2cm.load(trained / "fold_0" / "model.safetensors")
     whole = h2cm.predict(model, store)
     assert set(OUTPUTS) <= set(whole.data_vars)

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import product_files
-from h2cm.retrieve import formats, transfer
-from h2cm.retrieve.transfer import Refused, Remote, Transfer, fetch
+from h2cm.sources.retrieve import formats, transfer
+from h2cm.sources.retrieve.transfer import Refused, Remote, Transfer, fetch
 from h2cm.store import DataError
 from loopback import serve
 
@@ -110,7 +110,7 @@ def test_next_run_goes_on_where_the_last_one_ended(archive, content, tmp_path):
 def test_killed_run_leaves_nothing_under_the_name_and_is_resumed(archive, content, tmp_path, all_processes):
     file = remote(archive, content, "slow")
     code = (
-        "import sys; from pathlib import Path; from h2cm.retrieve.transfer import Remote, fetch;"
+        "import sys; from pathlib import Path; from h2cm.sources.retrieve.transfer import Remote, fetch;"
         "fetch(Remote('a.nc', sys.argv[1]), Path(sys.argv[2]), 'netcdf')"
     )
     process = subprocess.Popen(

@@ -10,18 +10,19 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from h2cm import model, products, twin
+from h2cm import model
 from h2cm.config import parse
-from h2cm.grid import Grid, land_cells, to_cells
 from h2cm.model.process import carbon_step, water_step
-from h2cm.regrid import regrid
+from h2cm.sources import products, twin
+from h2cm.sources.twin import truth
+from h2cm.sources.twin.atlas import Atlas, maps
+from h2cm.sources.twin.attributes import FEATURES, static_attributes
+from h2cm.sources.twin.geography import survey
+from h2cm.sources.twin.parameters import Coefficients, Ecology, draw_ensemble
+from h2cm.sources.twin.weather import Weather
+from h2cm.space.grid import Grid, land_cells, to_cells
+from h2cm.space.regrid import regrid
 from h2cm.store import VARIABLES
-from h2cm.twin import truth
-from h2cm.twin.atlas import Atlas, maps
-from h2cm.twin.attributes import FEATURES, static_attributes
-from h2cm.twin.geography import survey
-from h2cm.twin.parameters import Coefficients, Ecology, draw_ensemble
-from h2cm.twin.weather import Weather
 
 CONSTANTS = {"beta_snow": 0.9, "beta_baseflow": 0.004, "q10": 1.5, "beta_co2": 0.0015}
 PLACES = {

@@ -12,9 +12,9 @@ from importlib import import_module
 
 _PUBLIC = {
     "H2CM": "h2cm.model",
-    "load": "h2cm.weights",
+    "load": "h2cm.model.weights",
     "open_store": "h2cm.store",
-    "predict": "h2cm.prediction",
+    "predict": "h2cm.model.prediction",
 }
 __all__ = list(_PUBLIC)
 

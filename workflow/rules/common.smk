@@ -11,18 +11,18 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 # the package as it stands here, in this process and in the scripts, installed or not
 sys.path.insert(0, str(SOURCE))
 
-from h2cm import resources
-from h2cm.catalogue import condensed
-from h2cm.checks import check
+from h2cm.workflow import resources
+from h2cm.sources.catalogue import condensed
+from h2cm.workflow.checks import check
 from h2cm.config import ConfigError, parse as parse_configuration, part
-from h2cm.dependencies import code_hash
-from h2cm.evaluate.run import folds
-from h2cm.figures.registry import FIGURES, figure_inputs, figure_names
-from h2cm.harmonise import products_of
-from h2cm.retrieve import parts
+from h2cm.workflow.dependencies import code_hash
+from h2cm.results.run import folds
+from h2cm.results.figures.registry import FIGURES, figure_inputs, figure_names
+from h2cm.sources.harmonise import products_of
+from h2cm.sources.retrieve import parts
 from h2cm.store import VARIABLES, DataError
-from h2cm.tables.registry import TABLES, table_inputs, table_names
-from h2cm.towers.oneflux import find
+from h2cm.results.tables.registry import TABLES, table_inputs, table_names
+from h2cm.sources.towers.oneflux import find
 
 
 def checked_configuration():
@@ -101,7 +101,7 @@ def product_files(variable):
 
 def readers(variable):
     """The modules that read the products of a variable."""
-    return [f"h2cm.products.{product}" for product in products_of(variable)]
+    return [f"h2cm.sources.products.{product}" for product in products_of(variable)]
 
 
 def trained():

@@ -21,7 +21,7 @@ rule figure:
         config=sections(*DRAWN),
         folder=lambda w: RUN,
         caption=lambda w: FIGURES[w.figure].caption,
-        code=lambda w: code("figure.py", f"h2cm.figures.{w.figure}"),
+        code=lambda w: code("figure.py", f"h2cm.results.figures.{w.figure}"),
     message:
         "Drawing {wildcards.figure}"
     script:
@@ -47,7 +47,7 @@ rule table:
         config=sections(*DRAWN),
         folder=lambda w: RUN,
         caption=lambda w: TABLES[w.table].caption,
-        code=lambda w: code("table.py", f"h2cm.tables.{w.table}"),
+        code=lambda w: code("table.py", f"h2cm.results.tables.{w.table}"),
     message:
         "Making table {wildcards.table}"
     script:

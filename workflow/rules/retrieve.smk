@@ -44,7 +44,7 @@ rule condense:
     params:
         config=sections(),
         folder=lambda w: str(CONFIG.products.folder),
-        code=lambda w: code("condense.py", f"h2cm.products.{w.product}"),
+        code=lambda w: code("condense.py", f"h2cm.sources.products.{w.product}"),
     message:
         "Averaging the tiles of {wildcards.product} ({wildcards.part})"
     script:

@@ -2,9 +2,9 @@
 
 import xarray as xr
 
-from h2cm.harmonise import comparison
-from h2cm.job import job
+from h2cm.sources.harmonise import comparison
 from h2cm.store import save_netcdf
+from h2cm.workflow.job import job
 
 with job(snakemake) as config:
     cells = xr.load_dataset(snakemake.input[0])

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from h2cm.evaluate.fold import evaluate_fold
-from h2cm.job import job
+from h2cm.results.evaluate.fold import evaluate_fold
 from h2cm.store import save_csv
+from h2cm.workflow.job import job
 
 with job(snakemake) as config:
     table = evaluate_fold(

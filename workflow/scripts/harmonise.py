@@ -3,8 +3,8 @@
 import xarray as xr
 
 from h2cm import store
-from h2cm.harmonise import harmonise
-from h2cm.job import job
+from h2cm.sources.harmonise import harmonise
+from h2cm.workflow.job import job
 
 with job(snakemake) as config:
     cells = xr.load_dataset(snakemake.input[0])

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from h2cm.job import job
-from h2cm.prediction import write
-from h2cm.provenance import record
+from h2cm.model.prediction import write
+from h2cm.model.weights import load
 from h2cm.store import open_store
 from h2cm.train import choose_device
 from h2cm.train.loss import required_outputs
-from h2cm.weights import load
+from h2cm.workflow.job import job
+from h2cm.workflow.provenance import record
 
 with job(snakemake) as config:
     write(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from h2cm import published
-from h2cm.catalogue import product
-from h2cm.job import job
+from h2cm.sources import published
+from h2cm.sources.catalogue import product
+from h2cm.workflow.job import job
 
 with job(snakemake) as config:
     own = config.products.local.get("published")

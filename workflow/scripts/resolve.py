@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from h2cm.job import job
+from h2cm.workflow.job import job
 
 with job(snakemake) as config:
     part = Path(f"{snakemake.output[0]}.part")

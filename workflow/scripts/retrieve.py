@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from h2cm.job import job
-from h2cm.retrieve import retrieve
+from h2cm.sources.retrieve import retrieve
 from h2cm.store import save_csv
+from h2cm.workflow.job import job
 
 with job(snakemake):
     chosen, given = snakemake.wildcards, snakemake.params

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from h2cm import towers
-from h2cm.job import job
+from h2cm.sources import towers
+from h2cm.workflow.job import job
 
 with job(snakemake) as config:
     source = "ONEFlux zips in " + ", ".join(map(str, config.towers.folders))

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from h2cm.job import job
-from h2cm.provenance import record
 from h2cm.store import open_store
 from h2cm.train import train
+from h2cm.workflow.job import job
+from h2cm.workflow.provenance import record
 
 with job(snakemake, progress=True) as config:
     train(

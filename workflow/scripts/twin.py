@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from h2cm.job import job
-from h2cm.twin import generate
+from h2cm.sources.twin import generate
+from h2cm.workflow.job import job
 
 with job(snakemake, progress=True) as config:
     generate(config, Path(snakemake.output.truth).parent)

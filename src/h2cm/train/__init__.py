@@ -15,13 +15,13 @@ import torch
 import xarray as xr
 from tqdm import tqdm
 
-from h2cm import weights
 from h2cm.config import Config
+from h2cm.model import weights
 from h2cm.model.backends import choose
-from h2cm.provenance import versions
 from h2cm.store import DataError, save_csv
 from h2cm.train.data import Data, load, statistics
 from h2cm.train.loop import Fold, Objective, build_fold, load_checkpoint, run_epoch, save_checkpoint
+from h2cm.workflow.provenance import versions
 
 __all__ = ["Data", "train"]
 

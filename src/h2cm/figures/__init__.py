@@ -1,1 +1,0 @@
-"""Figures: one module each with ``draw(folder, config) -> Figure``, one row each in `h2cm.figures.registry`."""

@@ -1,0 +1,191 @@
+"""Prediction with trained weights: daily series and monthly means for all cells, in memory or straight to disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+
+from h2cm.model import H2CM, OUTPUTS
+from h2cm.outputs import CONSTANT_ATTRS, COORDINATE_ATTRS, OUTPUT_ATTRS, STATIC_ATTRS
+from h2cm.store import DataError
+from h2cm.train.data import month_index, stack_forcing, stack_static
+from h2cm.workflow.provenance import versions
+
+CHUNK = 256
+"""Cells predicted at once, on a GPU four times as many: what bounds the memory."""
+
+
+def _check(model: H2CM, dataset: xr.Dataset, outputs: Sequence[str]) -> None:
+    unknown = [name for name in outputs if name not in OUTPUTS]
+    if unknown:
+        raise DataError(f"outputs: {', '.join(unknown)}: not known; the model gives {', '.join(OUTPUTS)}")
+    features = tuple(str(f) for f in dataset["feature"].values)
+    expected = getattr(model, "features", features)
+    if features != expected:
+        odd = sorted(set(features) ^ set(expected)) or "their order"
+        raise DataError(f"store: static: the model was trained on other attributes; different are {odd}")
+    if len(features) != model.n_static:
+        raise DataError(f"store: static: the model takes {model.n_static} attributes, found {len(features)}")
+
+
+@torch.no_grad()
+def chunks(
+    model: H2CM, dataset: xr.Dataset, outputs: Sequence[str], spin_up_passes: int
+) -> Iterator[tuple[slice, dict[str, np.ndarray], dict[str, np.ndarray]]]:
+    """Daily outputs and static parameters, some cells at a time.
+
+    Yields
+    ------
+    cells : slice
+    daily : dict of array, shape (cell, day)
+    static_parameters : dict of array, shape (cell,)
+    """
+    device = model.forcing_mean.device
+    size = CHUNK if device.type == "cpu" else 4 * CHUNK  # to keep a GPU busy
+    for start in range(0, dataset.sizes["cell"], size):
+        cells = slice(start, min(start + size, dataset.sizes["cell"]))
+        part = dataset.isel(cell=cells)
+        forcing = torch.from_numpy(stack_forcing(part)).to(device)
+        static = torch.from_numpy(stack_static(part)).to(device)
+        state = model.spin_up(forcing, static, spin_up_passes)
+        daily, _ = model(forcing, static, state, tuple(outputs))
+        parameters, _ = model.static_parameters(static)
+        yield cells, {k: v.cpu().numpy() for k, v in daily.items()}, {k: v.cpu().numpy() for k, v in parameters.items()}
+
+
+def _spin_up_passes(model: H2CM, given: int | None) -> int:
+    if given is not None:
+        return given
+    return getattr(model, "metadata", {}).get("config", {}).get("model", {}).get("spin_up_passes", 1)
+
+
+def predict(
+    model: H2CM, dataset: xr.Dataset, outputs: Sequence[str] = OUTPUTS, spin_up_passes: int | None = None
+) -> xr.Dataset:
+    """Predict daily series.
+
+    Parameters
+    ----------
+    model : H2CM
+        From `h2cm.load`.
+    dataset : Dataset
+        A store, or a part of one: the five forcing variables (cell, time) and ``static`` (cell, feature).
+    outputs : sequence of str
+        Of `h2cm.model.OUTPUTS`.
+    spin_up_passes : int, optional
+        Runs through the record before the one that counts; as in training if not given.
+
+    Returns
+    -------
+    Dataset
+        Each output (cell, time) with its unit, the static parameters (cell) and the global constants.
+
+    Raises
+    ------
+    DataError
+        For gaps in the forcing, other static attributes than in training, or an unknown output.
+    """
+    _check(model, dataset, outputs)
+    pieces = []
+    for cells, daily, static in chunks(model, dataset, outputs, _spin_up_passes(model, spin_up_passes)):
+        piece = {k: (("cell", "time"), v) for k, v in daily.items()} | {k: ("cell", v) for k, v in static.items()}
+        pieces.append(xr.Dataset(piece, coords=_coordinates(dataset, cells) | {"time": dataset["time"].values}))
+    return _describe(xr.concat(pieces, "cell"), model)
+
+
+def _coordinates(dataset: xr.Dataset, cells: slice) -> dict:
+    names = [n for n, c in dataset.coords.items() if c.dims == ("cell",)]
+    names += [n for n in ("lat", "lon", "site", "area") if n in dataset.data_vars]
+    return {name: ("cell", dataset[name].values[cells]) for name in names}
+
+
+def _origin(model: H2CM, provenance: dict | None) -> dict[str, str]:
+    """Global attributes: conventions, and where the numbers come from, as JSON."""
+    trained = getattr(model, "metadata", {})
+    return {
+        "Conventions": "CF-1.11",
+        "title": f"H2CM, experiment {trained.get('experiment', '-')}, fold {trained.get('fold', '-')}",
+        "source": f"h2cm {versions()['h2cm']}",
+        "history": "predicted by h2cm.model.prediction",
+        "references": "Baghirov et al., doi:10.5194/egusphere-2025-3123",
+        "training": json.dumps({k: trained[k] for k in ("config", "provenance", "best_epoch") if k in trained}),
+        "provenance": json.dumps(provenance or {"versions": versions()}),
+    }
+
+
+def _describe(dataset: xr.Dataset, model: H2CM) -> xr.Dataset:
+    for name, value in model.constants().items():
+        dataset[name] = ((), float(value))
+    attributes = OUTPUT_ATTRS | STATIC_ATTRS | CONSTANT_ATTRS | COORDINATE_ATTRS
+    for name, variable in dataset.variables.items():
+        variable.attrs.update(attributes.get(name, {}))
+    return dataset
+
+
+def write(
+    model: H2CM,
+    dataset: xr.Dataset,
+    folder: str | Path,
+    daily: Sequence[str],
+    monthly: Sequence[str],
+    spin_up_passes: int | None = None,
+    provenance: dict | None = None,
+) -> None:
+    """Write ``daily.nc`` and ``monthly.nc``, chunk by chunk, so that memory is bounded whatever the store.
+
+    Parameters
+    ----------
+    daily, monthly : sequence of str
+        The outputs written daily and as monthly means.
+    spin_up_passes : int, optional
+        As in training if not given.
+    provenance : dict, optional
+        Stored in the files, beside what the weights say of their own origin.
+    """
+
+    outputs = tuple(dict.fromkeys((*daily, *monthly)))
+    _check(model, dataset, outputs)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    months, days = month_index(dataset)
+    starts = pd.PeriodIndex.from_fields(year=months[:, 0], month=months[:, 1], freq="M").to_timestamp()
+    length = np.bincount(days)
+    axes = {"daily": ("time", dataset["time"].values, daily), "monthly": ("month", starts.values, monthly)}
+    parts = {kind: folder / f"{kind}.nc.part" for kind in axes}
+    attributes = _origin(model, provenance)
+    for kind, (axis, values, _) in axes.items():
+        frame = xr.Dataset(coords=_coordinates(dataset, slice(None)) | {axis: values}, attrs=attributes)
+        for name in STATIC_ATTRS:
+            frame[name] = ("cell", np.full(frame.sizes["cell"], np.nan, "f4"))
+        _describe(frame, model).to_netcdf(parts[kind])
+    files = {kind: netCDF4.Dataset(part, "a") for kind, part in parts.items()}
+    try:
+        for kind, (axis, values, names) in axes.items():
+            shape = (min(CHUNK, dataset.sizes["cell"]), len(values))
+            for name in names:
+                variable = files[kind].createVariable(
+                    name, "f4", ("cell", axis), zlib=True, complevel=1, chunksizes=shape
+                )
+                variable.setncatts(OUTPUT_ATTRS[name] | {"cell_methods": f"{axis}: mean", "coordinates": "lat lon"})
+        for cells, series, static in chunks(model, dataset, outputs, _spin_up_passes(model, spin_up_passes)):
+            for name in daily:
+                files["daily"][name][cells] = series[name]
+            for name in monthly:
+                sums = np.add.reduceat(series[name].astype(np.float64), np.r_[0, length.cumsum()[:-1]], axis=1)
+                files["monthly"][name][cells] = sums / length
+            for file in files.values():
+                for name, values in static.items():
+                    file[name][cells] = values
+    finally:
+        for file in files.values():
+            file.close()
+    for kind, part in parts.items():
+        os.replace(part, folder / f"{kind}.nc")

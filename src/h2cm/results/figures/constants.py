@@ -1,0 +1,65 @@
+"""Learned global constants of each fold and experiment."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from h2cm.config import Config
+from h2cm.model.h2cm import H2CM
+from h2cm.results.figures.style import DOUBLE, EXPERIMENTS, TARGET, label, letters, use_style
+from h2cm.results.run import CONSTANTS, Run, reported
+
+
+def draw(folder: Path, config: Config) -> Figure:
+    """Draw the figure from the files in `folder`."""
+    use_style()
+    run = Run(folder, config)
+    learned = run.constants()
+    true = run.true_constants() if config.source == "twin" else {}
+    initial = reported({name: value.item() for name, value in H2CM().constants().items()})
+
+    figure, axes = plt.subplots(1, len(CONSTANTS), figsize=(DOUBLE, 2.2))
+    shown = {"prior": False}
+    for axis, name in zip(axes, CONSTANTS, strict=True):
+        for i, (experiment, row) in enumerate(config.experiments.items()):
+            colour = EXPERIMENTS[i % len(EXPERIMENTS)]
+            values = learned.loc[learned["experiment"] == experiment, name].values
+            if name in row.priors:
+                prior = row.priors[name]
+                axis.fill_between(
+                    [i - 0.4, i + 0.4],
+                    prior.mean - prior.std,
+                    prior.mean + prior.std,
+                    color="0.88",
+                    linewidth=0,
+                    zorder=-1,
+                )
+                shown["prior"] = True
+            offsets = np.linspace(-0.18, 0.18, values.size) if values.size > 1 else np.zeros(1)
+            axis.plot(i + offsets, values, "o", color=colour, markersize=3.5, markeredgewidth=0)
+            axis.hlines(np.median(values), i - 0.28, i + 0.28, color=colour, linewidth=1.4)
+        axis.axhline(initial[name], color="0.5", linestyle=":", linewidth=0.9, zorder=0)
+        if name in true:
+            axis.axhline(true[name], color=TARGET, linestyle="--", linewidth=0.9, zorder=0)
+        axis.set_ylabel(label(name))
+        axis.set_xlim(-0.6, len(config.experiments) - 0.4)
+        axis.set_xticks(
+            range(len(config.experiments)), config.experiments, rotation=20 if len(config.experiments) > 2 else 0
+        )
+        axis.margins(y=0.15)
+    letters(axes)
+    handles = [
+        Line2D([], [], color="0.3", marker="o", markersize=3.5, linestyle="", label="fold"),
+        Line2D([], [], color="0.3", linewidth=1.4, label="median of folds"),
+        Line2D([], [], color="0.5", linestyle=":", label="before training"),
+    ]
+    if true:
+        handles.append(Line2D([], [], color=TARGET, linestyle="--", label="truth"))
+    if shown["prior"]:
+        handles.append(Patch(color="0.88", label="prior, mean ± standard deviation"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return figure

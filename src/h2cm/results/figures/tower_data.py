@@ -1,0 +1,82 @@
+"""What the tower figures share: fluxes, colours of land cover, predictions by models that did not see the tower."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from h2cm.results.evaluate.fold import aligned
+from h2cm.results.run import Run, constraint_of, folds, main_experiment
+
+FLUXES = ("gpp", "nee", "et")
+
+LAND_COVER = {
+    "ENF": ("evergreen needleleaf forest", "#004D40"),
+    "EBF": ("evergreen broadleaf forest", "#009E73"),
+    "DBF": ("deciduous broadleaf forest", "#E69F00"),
+    "DNF": ("deciduous needleleaf forest", "#8C6D00"),
+    "MF": ("mixed forest", "#7A9A01"),
+    "CSH": ("closed shrubland", "#CC79A7"),
+    "OSH": ("open shrubland", "#A0527D"),
+    "WSA": ("woody savanna", "#D55E00"),
+    "SAV": ("savanna", "#B22222"),
+    "GRA": ("grassland", "#9BD770"),
+    "CRO": ("cropland", "#F0E442"),
+    "WET": ("wetland", "#56B4E9"),
+    "SNO": ("snow and ice", "#C9D6E3"),
+    "BSV": ("barren", "#8C8C8C"),
+}
+"""IGBP classes: name and colour, in the order in which they are shown."""
+
+
+def classes(igbp: np.ndarray) -> list[str]:
+    """The classes that occur, in the order of `LAND_COVER`, others last."""
+    rank = list(LAND_COVER)
+    return sorted(np.unique(igbp), key=lambda c: (rank.index(c) if c in rank else len(rank), c))
+
+
+def left_out_members(split: pd.DataFrame, cell: int, numbers: tuple[int, ...]) -> list[int]:
+    """Positions in `numbers` of the folds that did not train on a tower: all for a test tower, else the one it validates."""
+    return [i for i, fold in enumerate(numbers) if split.loc[cell, f"fold_{fold}"] in ("validation", "test")]
+
+
+class LeftOut:
+    """Monthly fluxes at towers, observed and predicted by the folds that did not see the tower in training.
+
+    Parameters
+    ----------
+    run : Run
+        Its first experiment counts.
+    fluxes : iterable of str
+        Predicted variables; those without a constraint are left out.
+    """
+
+    def __init__(self, run: Run, fluxes=FLUXES):
+        experiment = main_experiment(run.config)
+        self.cells, self.split, self.numbers = run.cells(), run.split(), folds(run.config, experiment)
+        self.sites, self.igbp = self.cells["site"].values.astype(str), self.cells["igbp"].values.astype(str)
+        names = {flux: constraint_of(run.config, flux) for flux in fluxes}
+        self.targets: dict[str, xr.DataArray] = {f: run.target(name, experiment) for f, name in names.items() if name}
+        predicted = run.ensemble(experiment, self.targets)
+        self._predicted = {
+            flux: np.stack([aligned(predicted[flux].isel(fold=i), target, flux)[0] for i in range(len(self.numbers))])
+            for flux, target in self.targets.items()
+        }
+        self._observed = {flux: target.transpose("cell", "month").values for flux, target in self.targets.items()}
+
+    def months(self, flux: str) -> xr.DataArray:
+        """The months in which a flux is compared."""
+        return self.targets[flux]["month"]
+
+    def pair(self, flux: str, cell: int, observed_only: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions (member, month) and observation (month,) at a tower; `observed_only`: in the observed months."""
+        predicted = self._predicted[flux][left_out_members(self.split, cell, self.numbers), cell]
+        observed = self._observed[flux][cell]
+        if observed_only:
+            predicted = np.where(np.isfinite(observed), predicted, np.nan)
+        return predicted, observed
+
+    def observed_months(self, cell: int) -> int:
+        """Number of observed months of the flux that has fewest."""
+        return min(int(np.isfinite(observed[cell]).sum()) for observed in self._observed.values())

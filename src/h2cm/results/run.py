@@ -1,0 +1,172 @@
+"""The files of a run, `results/<run>/`, as evaluation, figures and tables read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from h2cm.config import Config
+from h2cm.results.evaluate.series import monthly_means
+from h2cm.store import DataError
+
+CONSTANTS = ("q10", "beta_co2", "beta_snow", "beta_baseflow")
+"""The learned global constants."""
+
+
+def folds(config: Config, experiment: str) -> tuple[int, ...]:
+    """The folds that an experiment trains."""
+    chosen = config.experiments[experiment].folds
+    return tuple(range(config.split.folds)) if chosen is None else chosen
+
+
+def main_experiment(config: Config) -> str:
+    """The experiment that figures show which show only one: the first."""
+    return next(iter(config.experiments))
+
+
+def files(kinds: Iterable[str], config: Config) -> list[str]:
+    """Paths of files in the folder of a run, relative to it.
+
+    Parameters
+    ----------
+    kinds : iterable of str
+        ``grid``, ``targets`` (all constraints), ``split``, ``truth`` (of the synthetic Earth), ``metrics``; ``losses`` and ``monthly`` (all folds
+        of all experiments), ``monthly_main`` (all folds of the first experiment).
+    """
+    main = main_experiment(config)
+    every = [(experiment, fold) for experiment in config.experiments for fold in folds(config, experiment)]
+    paths = {
+        "grid": ["store/grid.nc"],
+        "targets": [f"store/{name}.nc" for name in config.constraints],
+        "split": ["split/split.csv"],
+        "truth": ["twin/truth.nc"] if config.source == "twin" else [],
+        "metrics": ["evaluation/metrics.csv"],
+        "losses": [f"training/{e}/fold_{k}/losses.csv" for e, k in every],
+        "monthly": [f"predictions/{e}/fold_{k}/monthly.nc" for e, k in every],
+        "monthly_main": [f"predictions/{main}/fold_{k}/monthly.nc" for k in folds(config, main)],
+    }
+    return [path for kind in kinds for path in paths[kind]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of a run and its configuration; everything is read on demand."""
+
+    folder: Path
+    config: Config
+
+    def _load(self, path: str) -> xr.Dataset:
+        file = Path(self.folder, path)
+        if not file.is_file():
+            raise DataError(f"{file}: expected a file of this run, found none")
+        return xr.load_dataset(file)
+
+    def cells(self) -> xr.Dataset:
+        """``lat``, ``lon``, ``area`` of the cells; at towers ``site`` and ``igbp``."""
+        return self._load("store/grid.nc")
+
+    def scopes(self, cells: xr.Dataset) -> np.ndarray:
+        """The name of each cell in the table of metrics: that of the tower, or ``cell 17``."""
+        if "site" in cells:
+            return cells["site"].values.astype(str)
+        return np.array([f"cell {i}" for i in range(cells.sizes["cell"])])
+
+    def target(self, name: str, experiment: str | None = None) -> xr.DataArray:
+        """A constraint (cell, month) in the years in which it is compared and `experiment` is evaluated."""
+        data = self._load(f"store/{name}.nc")[name]
+        if "month" not in data.dims:
+            return data
+        return data.isel(month=self.evaluated(data["month"], name, experiment))
+
+    def evaluated(self, months: xr.DataArray, constraint: str | None, experiment: str | None) -> np.ndarray:
+        """Which months are compared (bool): those of the constraint's and of the experiment's years."""
+        spans = [
+            self.config.constraints[constraint].years if constraint else None,
+            self.config.experiments[experiment].evaluate_years if experiment else None,
+        ]
+        year = months.dt.year.values
+        chosen = np.ones(year.shape, bool)
+        for span in spans:
+            if span:
+                chosen &= (year >= span[0]) & (year <= span[1])
+        return chosen
+
+    def split(self) -> pd.DataFrame:
+        """One row a cell; columns ``fold_<k>`` with train, validation or test."""
+        return pd.read_csv(Path(self.folder, "split/split.csv"))
+
+    def monthly(self, experiment: str, fold: int) -> xr.Dataset:
+        """Monthly predictions of a fold, its constants and static parameters."""
+        return self._load(f"predictions/{experiment}/fold_{fold}/monthly.nc")
+
+    def ensemble(self, experiment: str, names: Iterable[str]) -> xr.Dataset:
+        """Some monthly predictions of all folds, with a dimension ``fold``.
+
+        Raises
+        ------
+        DataError
+            Where a name is not among the predictions.
+        """
+        names, numbers = list(names), list(folds(self.config, experiment))
+        members = [self.monthly(experiment, fold) for fold in numbers]
+        for name in names:
+            if name not in members[0]:
+                raise DataError(
+                    f"monthly predictions of {experiment}: expected {name!r} (prediction.monthly), found none"
+                )
+        members = [member[names] for member in members]
+        return xr.concat(members, dim=pd.Index(numbers, name="fold"), combine_attrs="override")
+
+    def metrics(self) -> pd.DataFrame:
+        """The table of all metrics."""
+        return pd.read_csv(Path(self.folder, "evaluation/metrics.csv"), dtype={"fold": int})
+
+    def losses(self, experiment: str, fold: int) -> pd.DataFrame:
+        """Loss of each epoch, constraint and kind of cells, and the constants as ``constant:<name>``."""
+        return pd.read_csv(Path(self.folder, f"training/{experiment}/fold_{fold}/losses.csv"))
+
+    def constants(self) -> pd.DataFrame:
+        """Learned constants; columns experiment, fold and `CONSTANTS` (beta_co2 in % per 100 ppm)."""
+        rows = []
+        for experiment in self.config.experiments:
+            for fold in folds(self.config, experiment):
+                path = Path(self.folder, f"predictions/{experiment}/fold_{fold}/monthly.nc")
+                with xr.open_dataset(path) as data:
+                    values = {name: float(data[name]) for name in CONSTANTS}
+                rows.append({"experiment": experiment, "fold": fold} | reported(values))
+        return pd.DataFrame(rows)
+
+    def true_constants(self) -> dict[str, float]:
+        """The constants of the synthetic Earth (beta_co2 in % per 100 ppm); those it does not have are left out."""
+        with xr.open_dataset(Path(self.folder, "twin/truth.nc")) as data:
+            return reported({name: float(data[name]) for name in CONSTANTS if name in data})
+
+    def truth(self, names: Iterable[str]) -> xr.Dataset:
+        """Monthly means of the truth of the synthetic Earth; names that it does not have are left out."""
+        with xr.open_dataset(Path(self.folder, "twin/truth.nc")) as data:
+            found = {}
+            for name in names:
+                if name in data:
+                    found[name] = monthly_means(data[name].load()) if "time" in data[name].dims else data[name].load()
+        return xr.Dataset(found)
+
+
+def reported(constants: dict[str, float]) -> dict[str, float]:
+    """Constants in the units in which they are reported: beta_co2 in % per 100 ppm, from ppm-1."""
+    return {name: value * 1e4 if name == "beta_co2" else value for name, value in constants.items()}
+
+
+def constraint_of(config: Config, prediction: str) -> str | None:
+    """The constraint that says most about a predicted variable: compared month by month before all others."""
+    order = ("monthly", "monthly_centred", "mean_seasonal_cycle", "spatial_mean_anomaly")
+    fitting = [
+        (order.index(c.compare), name)
+        for name, c in config.constraints.items()
+        if c.prediction == prediction and c.compare in order
+    ]
+    return min(fitting)[1] if fitting else None

@@ -1,0 +1,1 @@
+"""Tables: one module each with ``make(folder, config) -> DataFrame``, one row each in `h2cm.results.tables.registry`."""

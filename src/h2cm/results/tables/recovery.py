@@ -1,0 +1,55 @@
+"""How well the truth of the synthetic Earth is found again at the test cells, observed or not."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from h2cm.config import Config
+from h2cm.results.evaluate.aggregate import over_folds
+from h2cm.results.run import Run
+
+SHOWN = {
+    "area_weighted_mean": ("monthly", "anomaly"),
+    "spatial_pattern": ("mean",),
+}
+METRICS = ("r", "nse", "sdr", "bias", "rmse")
+
+
+def make(folder: Path, config: Config) -> pd.DataFrame:
+    """Columns: experiment, variable, observed, quantity, median, minimum, maximum (over folds), truth (of constants).
+
+    ``observed`` says whether a constraint of the experiment shows the variable. Rows of constants hold their values, all
+    others a metric of the test cells against the truth.
+    """
+    run = Run(folder, config)
+    return pd.concat([_constants(run), _metrics(run)], ignore_index=True)
+
+
+def _constants(run: Run) -> pd.DataFrame:
+    true = run.true_constants()
+    table = run.constants().melt(("experiment", "fold"), list(true), "variable", "value")
+    spread = table.groupby(["experiment", "variable"], sort=False)["value"]
+    spread = spread.agg(median="median", minimum="min", maximum="max").reset_index()
+    spread.insert(2, "observed", False)
+    spread.insert(3, "quantity", "value")
+    spread["truth"] = spread["variable"].map(true)
+    return spread
+
+
+def _metrics(run: Run) -> pd.DataFrame:
+    table = over_folds(run.metrics().query("reference == 'truth' and cells == 'test'"))
+    chosen = [table[(table["scope"] == scope) & table["timescale"].isin(times)] for scope, times in SHOWN.items()]
+    table = pd.concat(chosen)
+    table = table[table["metric"].isin(METRICS)]
+    table["quantity"] = (
+        table["metric"]
+        + " of the "
+        + table["timescale"]
+        + table["scope"].map({"area_weighted_mean": " area-weighted mean", "spatial_pattern": " in space"})
+    )
+    shown = {
+        experiment: {run.config.constraints[c].prediction for c in row.constraints or run.config.constraints}
+        for experiment, row in run.config.experiments.items()
+    }
+    table["observed"] = [v in shown[e] for e, v in zip(table["experiment"], table["variable"], strict=True)]
+    return table[["experiment", "variable", "observed", "quantity", "median", "minimum", "maximum"]]

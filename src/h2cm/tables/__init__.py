@@ -1,1 +1,0 @@
-"""Tables: one module each with ``make(folder, config) -> DataFrame``, one row each in `h2cm.tables.registry`."""

@@ -1,0 +1,43 @@
+"""What a configuration names must exist: constraints, outputs of the model, figures, the grid.
+
+Apart from `h2cm.config`, which everything depends on and which itself depends on nothing.
+"""
+
+from __future__ import annotations
+
+from h2cm.config import Config, ConfigError
+from h2cm.outputs import OUTPUT_ATTRS, RATIOS
+from h2cm.results.figures.registry import figure_names
+from h2cm.space.grid import Grid
+from h2cm.store import VARIABLES
+
+
+def check(config: Config, name: str = "configuration") -> None:
+    """Refuse a configuration that names what does not exist.
+
+    Raises
+    ------
+    ConfigError
+        One line for each key that cannot be used: its path, what was expected and what was found.
+    """
+    lines = []
+
+    def one_of(path: str, value: str, known) -> None:
+        if value not in known:
+            lines.append(f"{path}: expected one of {', '.join(known)} (found {value!r})")
+
+    targets = [row.name for row in VARIABLES.values() if row.role == "constraint"]
+    for key, constraint in config.constraints.items():
+        one_of(f"constraints.{key}", key, targets)
+        comparable = RATIOS if constraint.compare == "mean_ratio" else OUTPUT_ATTRS
+        one_of(f"constraints.{key}.prediction", constraint.prediction, comparable)
+    for key in ("daily", "monthly"):
+        for output in getattr(config.prediction, key):
+            one_of(f"prediction.{key}", output, OUTPUT_ATTRS)
+    for attempt in (lambda: figure_names(config), lambda: Grid(config.grid.resolution, config.grid.bounds)):
+        try:
+            attempt()
+        except ConfigError as error:
+            lines.append(str(error))
+    if lines:
+        raise ConfigError("\n".join(f"{name}: {line}" for line in lines))

@@ -1,0 +1,164 @@
+"""What a rule of the workflow depends on: the code of its script and of all modules of h2cm that it uses.
+
+Snakemake sees that a script changed, not that a module did which the script imports. Each rule therefore has the hash
+of `code_hash` among its ``params``. It is a hash of the syntax trees without comments, docstrings and layout, so that
+editing these runs nothing again.
+
+- Imports are followed wherever they stand, in functions too.
+- A package's ``__init__`` counts where a name is taken from it, not where only a module of the package is imported.
+- ``import_module(f"h2cm.some.package.{name}")`` counts all modules of that package, unless the rule says which one.
+- A file or a folder of files (C++ sources) that stands beside a module and is named by a string in it belongs to it.
+- `EXEMPT` modules do not count.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "h2cm"
+
+EXEMPT = ("h2cm.config", "h2cm.workflow.job", "h2cm.workflow.provenance")
+"""Modules that change no result by themselves: what the configuration decides reaches a rule as values of its
+``params``, and the others only log and record."""
+
+_COMMENTS = re.compile(r'//[^\n]*|/\*.*?\*/|("(?:\\.|[^"\\\n])*")', re.DOTALL)
+
+
+def code_hash(script: Path, root: Path, chosen: Iterable[str] = ()) -> str:
+    """Hash of the code that a script runs.
+
+    Parameters
+    ----------
+    script : Path
+        The script of a rule.
+    root : Path
+        The folder that holds the package (``src``).
+    chosen : iterable of str
+        Names of modules that the script imports by a name made at run time. Of the packages that they are in, no other
+        module counts for such an import.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits; the same if only comments, docstrings or layout differ.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the script or a chosen module does not exist.
+    """
+    digest = hashlib.sha256()
+    for file in dependencies(script, root, chosen):
+        digest.update(f"{file.name}\0{_content(file, file.stat().st_mtime_ns)}\0".encode())
+    return digest.hexdigest()[:16]
+
+
+def dependencies(script: Path, root: Path, chosen: Iterable[str] = ()) -> list[Path]:
+    """The script, the modules of the package that it uses directly or not, and the files that belong to these.
+
+    Parameters and errors are those of `code_hash`.
+    """
+    chosen = tuple(chosen)
+    for name in chosen:
+        if _module_file(name, root) is None:
+            raise FileNotFoundError(f"{name}: expected a module below {root}, found none")
+    narrowed = {name.rpartition(".")[0] for name in chosen}
+    found, below = set(), set()
+    queue = [script, *(_module_file(name, root) for name in chosen)]
+    while queue:
+        file = queue.pop()
+        if file in found:
+            continue
+        found.add(file)
+        uses = _uses(file, root, file.stat().st_mtime_ns)
+        below |= uses.files
+        names = set(uses.modules)
+        for package in uses.any_of - narrowed:
+            folder = root.joinpath(*package.split("."))
+            names |= {f"{package}.{path.stem}" for path in folder.glob("*.py") if path.stem != "__init__"}
+        queue += [_module_file(name, root) for name in names if name not in EXEMPT]
+    return [script, *sorted((found | below) - {script})]
+
+
+@dataclass(frozen=True)
+class _Uses:
+    """What a module uses of the package: `modules` by name, `any_of` the modules of some packages, `files` beside it."""
+
+    modules: frozenset[str]
+    any_of: frozenset[str]
+    files: frozenset[Path]
+
+
+@cache
+def _uses(file: Path, root: Path, modified: int) -> _Uses:
+    """What a file uses; `modified` tells versions of it apart."""
+    modules, any_of, texts = set(), set(), set()
+    for node in ast.walk(ast.parse(file.read_text(), str(file))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = _base(node, file, root)
+            for alias in node.names:
+                # a module of the package, or a name that the module `base` defines
+                modules.add(f"{base}.{alias.name}" if _module_file(f"{base}.{alias.name}", root) else base)
+        elif isinstance(node, ast.Call) and _is_import_module(node.func) and node.args:
+            name = _leading_text(node.args[0])
+            (any_of if name.endswith(".") else modules).add(name.rstrip("."))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.add(node.value)
+    ours = {name for name in modules if name.split(".")[0] == PACKAGE and _module_file(name, root)}
+    beside = {file.with_name(text) for text in texts if re.fullmatch(r"\w[\w.-]*", text)}
+    inside = {path for folder in beside if folder.is_dir() for path in folder.iterdir()}
+    files = {path for path in beside | inside if path.is_file() and path.suffix not in (".py", ".pyc")}
+    return _Uses(frozenset(ours), frozenset(name for name in any_of if name.split(".")[0] == PACKAGE), frozenset(files))
+
+
+def _base(node: ast.ImportFrom, file: Path, root: Path) -> str:
+    """The absolute name of the module that a ``from`` import names."""
+    if not node.level or root not in file.parents:
+        return node.module or ""
+    parents = file.relative_to(root).parts[: -node.level]
+    return ".".join([*parents, *([node.module] if node.module else [])])
+
+
+def _module_file(name: str, root: Path) -> Path | None:
+    path = root.joinpath(*name.split("."))
+    for file in (path.with_suffix(".py"), path / "__init__.py"):
+        if file.is_file():
+            return file
+    return None
+
+
+def _is_import_module(function: ast.expr) -> bool:
+    return getattr(function, "attr", getattr(function, "id", None)) == "import_module"
+
+
+def _leading_text(argument: ast.expr) -> str:
+    """The text that a string, or an f-string, begins with; empty if there is none."""
+    first = argument.values[0] if isinstance(argument, ast.JoinedStr) and argument.values else argument
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+
+
+@cache
+def _content(file: Path, modified: int) -> str:
+    """Hash of what counts of a file; `modified` tells versions of it apart."""
+    text = file.read_text()
+    if file.suffix == ".py":
+        tree = ast.parse(text, str(file))
+        for node in ast.walk(tree):
+            if isinstance(getattr(node, "body", None), list):
+                node.body = [n for n in node.body if not _is_text(n)] or [ast.Pass()]
+        text = ast.dump(tree)
+    else:
+        text = " ".join(_COMMENTS.sub(lambda match: match[1] or " ", text).split())
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
