@@ -63,6 +63,7 @@ def invent(cells: int, days: int, attributes: int = 30) -> Data:
         features=tuple(f"attribute_{i}" for i in range(attributes)),
         area=torch.ones(cells),
         targets={name: torch.from_numpy(rng.gamma(2, 0.5, shape).astype(np.float32)) for name, shape in shapes.items()},
+        constraints=configuration("auto").constraints,
         months=torch.from_numpy(np.stack([months.year, months.month], 1)),
         days=torch.from_numpy(months.get_indexer(time)),
     )

@@ -10,7 +10,8 @@ import xarray as xr
 import yaml
 
 from h2cm.config import Config, parse
-from h2cm.store import VARIABLES, save_netcdf, write
+from h2cm.store import save_netcdf, write
+from h2cm.vocabulary import VARIABLES
 
 GRIDDED = {
     "tws": ("tws", "monthly_centred"),

@@ -11,8 +11,8 @@ from h2cm.config import ConfigError
 from h2cm.sources import catalogue
 from h2cm.sources.harmonise import products_of
 from h2cm.sources.products import PRODUCTS, module
-from h2cm.store import VARIABLES
 from h2cm.units import conversion
+from h2cm.vocabulary import VARIABLES
 
 IDS = [
     "gpcp",

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from conftest import ROOT
+from h2cm import vocabulary
 from h2cm.config import Config, ConfigError, from_part, load, parse, part
-from h2cm.outputs import OUTPUT_ATTRS
 from h2cm.workflow.checks import check
 from h2cm.workflow.reference import insert
 
@@ -147,4 +147,4 @@ def test_every_key_is_explained():
 
 
 def test_default_outputs_exist(values):
-    assert set(parse(values).prediction.monthly) <= set(OUTPUT_ATTRS)
+    assert set(parse(values).prediction.monthly) <= set(vocabulary.OUTPUTS)

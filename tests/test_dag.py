@@ -109,7 +109,7 @@ def test_comments_and_docstrings_run_nothing(done, edit):
 
 
 def test_an_edit_of_the_physics_trains_again_and_all_below(done, edit):
-    edit("src/h2cm/model/process.py", "FREEZING_POINT = 273.15", "FREEZING_POINT = 273.16")
+    edit("src/h2cm/model/process.py", "REFERENCE_TEMPERATURE = 15.0", "REFERENCE_TEMPERATURE = 15.1")
     jobs = planned(done)
     assert jobs.items() >= BELOW_TRAINING.items()
     assert not jobs.keys() & {"twin", "grid", "harmonise", "split", "store_summary", "resolve"}

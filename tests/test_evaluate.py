@@ -171,9 +171,11 @@ def test_monthly_means_of_days():
 
 
 def test_ratio_of_means_weighs_months_by_their_days():
-    ratio = mean_ratio(np.array([[1.0, 2.0], [0.1, 0.0]]), np.array([[2.0, 4.0], [0.05, 0.05]]), np.array([31, 28]))
+    ratio = mean_ratio(
+        np.array([[1.0, 2.0], [0.1, 0.0]]), np.array([[2.0, 4.0], [0.05, 0.05]]), np.array([31, 28]), 0.1
+    )
     assert ratio[0] == pytest.approx(0.5) and np.isnan(ratio[1])
-    uneven = mean_ratio(np.array([[1.0, 0.0]]), np.array([[1.0, 1.0]]), np.array([31, 28]))
+    uneven = mean_ratio(np.array([[1.0, 0.0]]), np.array([[1.0, 1.0]]), np.array([31, 28]), 0.1)
     assert uneven[0] == pytest.approx(31 / 59)
 
 

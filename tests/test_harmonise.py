@@ -16,7 +16,8 @@ from h2cm.sources.harmonise import comparison, harmonise, products_of
 from h2cm.sources.harmonise.reduce import Target, check_seasons, complete, observed, shared_days, step_ends
 from h2cm.sources.harmonise.sources import SOURCES
 from h2cm.sources.harmonise.statics import FEATURES
-from h2cm.store import VARIABLES, DataError, check
+from h2cm.store import DataError, check
+from h2cm.vocabulary import VARIABLES
 
 CELL = xr.Dataset(coords={"lat": ("cell", [45.0]), "lon": ("cell", [45.0])})
 S = 0.7071067811865476  # share of the south row of 45° in a quarter of a hemisphere

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from climates import climate, model_for
+from h2cm import vocabulary
 from h2cm.model import NETWORKS, OUTPUTS
-from h2cm.outputs import OUTPUT_ATTRS
 from numpy_h2cm import run
 
 KINDS = ("mixed", "frozen", "dry", "wet", "dark", "ties")
@@ -60,7 +60,7 @@ def test_the_water_balance_closes_every_day(kind, seed):
 def test_sizes_are_those_of_the_paper():
     assert sum(p.numel() for p in model_for(np.zeros((1, 2, 5)), np.zeros((1, 30))).parameters()) == 155_037
     assert [NETWORKS[k].input_size(30) for k in NETWORKS] == [30, 18, 15, 19, 16]
-    assert len(OUTPUTS) == 38 and set(OUTPUT_ATTRS) == set(OUTPUTS)
+    assert len(OUTPUTS) == 38 and set(vocabulary.OUTPUTS) == set(OUTPUTS)
 
 
 def test_the_initial_constants_are_those_of_the_paper():

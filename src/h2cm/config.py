@@ -24,6 +24,8 @@ from pydantic import (
     model_validator,
 )
 
+from h2cm.comparisons import COMPARISONS
+
 
 class ConfigError(ValueError):
     """A configuration that cannot be used; the message names the file, the key and what was expected."""
@@ -102,13 +104,18 @@ class Products(Section):
     )
 
 
+def _known_comparison(name: str) -> str:
+    if name not in COMPARISONS:
+        raise ValueError(f"expected one of {', '.join(COMPARISONS)}")
+    return name
+
+
 class Constraint(Section):
     """One data constraint; its key is the name of the target in the store."""
 
     prediction: str = Field(description="the daily model output that is compared")
-    compare: Literal["monthly", "monthly_centred", "mean_seasonal_cycle", "spatial_mean_anomaly", "mean_ratio"] = Field(
-        description="how: month by month; the same, each side less its mean; mean seasonal cycles; the anomaly of the "
-        "area-weighted mean; one ratio of means a cell"
+    compare: Annotated[str, AfterValidator(_known_comparison)] = Field(
+        description="how: " + "; ".join(f"`{row.name}`: {row.description}" for row in COMPARISONS.values())
     )
     years: Years | None = Field(None, description="first and last year compared; the whole period if not given")
     weight: float = Field(1.0, ge=0, description="factor of this constraint in the loss")

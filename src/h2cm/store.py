@@ -1,138 +1,35 @@
 """The store: everything that training sees, on the land cells of the target grid.
 
 One netCDF file a variable, ``<store>/<name>.nc``, and ``grid.nc`` with the cells. Dimensions are ``cell``, ``time``
-(days), ``month`` (the first day of each month, a complete calendar) and ``feature`` (static attributes). `VARIABLES`
-says what each variable is; nothing is written that does not fit its row.
+(days), ``month`` (the first day of each month, a complete calendar) and ``feature`` (static attributes).
+`h2cm.vocabulary.VARIABLES` says what each variable is; nothing is written that does not fit its row.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from h2cm.vocabulary import DEPARTURE, MEAN_SEASONAL_CYCLE, VARIABLES, Variable
+
 
 class DataError(ValueError):
     """Data that cannot be used; the message names the file, the variable and what was expected."""
 
 
-@dataclass(frozen=True)
-class Variable:
-    """What a variable of the store is.
-
-    Attributes
-    ----------
-    name : str
-    units : str
-        UDUNITS.
-    long_name : str
-    dims : tuple of str
-    low, high : float
-        Physically possible values.
-    role : {"grid", "forcing", "static", "constraint", "comparison"}
-    standard_name : str
-        CF standard name, empty if there is none.
-    """
-
-    name: str
-    units: str
-    long_name: str
-    dims: tuple[str, ...]
-    low: float
-    high: float
-    role: str
-    standard_name: str = ""
-
-
-DAILY, MONTHLY = ("cell", "time"), ("cell", "month")
-CARBON_FLUX = "g m-2 day-1"
-"""Unit of carbon fluxes: grams of carbon."""
-
-VARIABLES: dict[str, Variable] = {
-    v.name: v
-    for v in (
-        Variable("area", "m2", "area of the cell", ("cell",), 0, 1.3e13, "grid", "cell_area"),
-        Variable(
-            "net_radiation",
-            "W m-2",
-            "net radiation",
-            DAILY,
-            -400,
-            800,
-            "forcing",
-            "surface_net_downward_radiative_flux",
-        ),
-        Variable("precipitation", "mm day-1", "precipitation", DAILY, 0, 2000, "forcing", "lwe_precipitation_rate"),
-        Variable("air_temperature", "K", "air temperature at 2 m", DAILY, 180, 340, "forcing", "air_temperature"),
-        Variable(
-            "vapour_pressure_deficit",
-            "hPa",
-            "vapour pressure deficit",
-            DAILY,
-            0,
-            150,
-            "forcing",
-            "water_vapor_saturation_deficit_in_air",
-        ),
-        Variable(
-            "co2",
-            "ppm",
-            "mole fraction of CO2 in air",
-            DAILY,
-            300,
-            700,
-            "forcing",
-            "mole_fraction_of_carbon_dioxide_in_air",
-        ),
-        Variable("static", "1", "static attributes", ("cell", "feature"), -np.inf, np.inf, "static"),
-        Variable("tws", "mm", "terrestrial water storage anomaly", MONTHLY, -20000, 20000, "constraint"),
-        Variable(
-            "swe", "mm", "snow water equivalent", MONTHLY, 0, 5000, "constraint", "lwe_thickness_of_surface_snow_amount"
-        ),
-        Variable(
-            "fapar",
-            "1",
-            "fraction of absorbed photosynthetically active radiation",
-            MONTHLY,
-            0,
-            1,
-            "constraint",
-            "fraction_of_surface_downwelling_photosynthetic_radiative_flux_absorbed_by_vegetation",
-        ),
-        Variable("et", "mm day-1", "evapotranspiration", MONTHLY, -5, 50, "constraint", "lwe_water_evaporation_rate"),
-        Variable("runoff", "mm day-1", "runoff", MONTHLY, 0, 500, "constraint"),
-        Variable("gpp", CARBON_FLUX, "gross primary productivity", MONTHLY, -10, 60, "constraint"),
-        Variable(
-            "nee", CARBON_FLUX, "net ecosystem exchange of towers, negative: sink", MONTHLY, -60, 60, "constraint"
-        ),
-        Variable(
-            "nee_oco2", CARBON_FLUX, "net ecosystem exchange, OCO-2 MIP less fire", MONTHLY, -60, 60, "constraint"
-        ),
-        Variable(
-            "nee_carboscope",
-            CARBON_FLUX,
-            "net ecosystem exchange, CarboScope less fire",
-            MONTHLY,
-            -60,
-            60,
-            "constraint",
-        ),
-        Variable("cue", "1", "mean annual carbon-use efficiency", ("cell",), 0, 1, "constraint"),
-    )
-}
-
-
 def describe(data: xr.DataArray, variable: Variable) -> xr.DataArray:
     """`data` with the CF attributes of its row."""
-    attrs = {"units": variable.units, "long_name": variable.long_name}
-    if variable.standard_name:
-        attrs["standard_name"] = variable.standard_name
-    return data.rename(variable.name).assign_attrs(attrs)
+    return data.rename(variable.name).assign_attrs(variable.attributes)
+
+
+def holds_anomalies(data: xr.DataArray) -> bool:
+    """Whether a target says of itself that it holds anomalies from its own mean seasonal cycle."""
+    return data.attrs.get(DEPARTURE) == MEAN_SEASONAL_CYCLE
 
 
 def check(data: xr.DataArray, origin: str) -> None:

@@ -13,9 +13,8 @@ from functools import lru_cache
 import pint
 
 from h2cm.store import DataError
+from h2cm.vocabulary import CARBON_MOLAR_MASS, WATER_DENSITY
 
-WATER_DENSITY = 1000  # kg m-3
-CARBON_MOLAR_MASS = 12.011  # g mol-1, IUPAC
 _SUBSTANCE = re.compile(r"\b(k|P|T|M|m|u)?g\s?\(?C\b\)?")  # gC, kg C, PgC: mass of carbon
 _POWER = re.compile(r"(?<=[A-Za-z])(-?\d)")  # m-2, s-1, m2
 _EQUIVALENT = re.compile(r"\b(H2O|CO2|water|carbon|w\.e\.|air)\b|\(|\)")

@@ -14,9 +14,9 @@ import torch
 import xarray as xr
 
 from h2cm.model import H2CM, OUTPUTS
-from h2cm.outputs import CONSTANT_ATTRS, COORDINATE_ATTRS, OUTPUT_ATTRS, STATIC_ATTRS
 from h2cm.store import DataError
 from h2cm.train.data import month_index, stack_forcing, stack_static
+from h2cm.vocabulary import STATIC_PARAMETERS, attributes
 from h2cm.workflow.provenance import versions
 
 CHUNK = 256
@@ -124,9 +124,8 @@ def _origin(model: H2CM, provenance: dict | None) -> dict[str, str]:
 def _describe(dataset: xr.Dataset, model: H2CM) -> xr.Dataset:
     for name, value in model.constants().items():
         dataset[name] = ((), float(value))
-    attributes = OUTPUT_ATTRS | STATIC_ATTRS | CONSTANT_ATTRS | COORDINATE_ATTRS
     for name, variable in dataset.variables.items():
-        variable.attrs.update(attributes.get(name, {}))
+        variable.attrs.update(attributes(name))
     return dataset
 
 
@@ -160,10 +159,10 @@ def write(
     length = np.bincount(days)
     axes = {"daily": ("time", dataset["time"].values, daily), "monthly": ("month", starts.values, monthly)}
     parts = {kind: folder / f"{kind}.nc.part" for kind in axes}
-    attributes = _origin(model, provenance)
+    origin = _origin(model, provenance)
     for kind, (axis, values, _) in axes.items():
-        frame = xr.Dataset(coords=_coordinates(dataset, slice(None)) | {axis: values}, attrs=attributes)
-        for name in STATIC_ATTRS:
+        frame = xr.Dataset(coords=_coordinates(dataset, slice(None)) | {axis: values}, attrs=origin)
+        for name in STATIC_PARAMETERS:
             frame[name] = ("cell", np.full(frame.sizes["cell"], np.nan, "f4"))
         _describe(frame, model).to_netcdf(parts[kind])
     files = {kind: netCDF4.Dataset(part, "a") for kind, part in parts.items()}
@@ -174,7 +173,7 @@ def write(
                 variable = files[kind].createVariable(
                     name, "f4", ("cell", axis), zlib=True, complevel=1, chunksizes=shape
                 )
-                variable.setncatts(OUTPUT_ATTRS[name] | {"cell_methods": f"{axis}: mean", "coordinates": "lat lon"})
+                variable.setncatts(attributes(name) | {"cell_methods": f"{axis}: mean", "coordinates": "lat lon"})
         for cells, series, static in chunks(model, dataset, outputs, _spin_up_passes(model, spin_up_passes)):
             for name in daily:
                 files["daily"][name][cells] = series[name]

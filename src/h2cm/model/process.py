@@ -12,8 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-FREEZING_POINT = 273.15  # K
-EVAPORATION_PER_RADIATION = 0.0864 / 2.45  # mm day-1 per W m-2: MJ day-1 per W, over the latent heat (MJ kg-1)
+from h2cm.vocabulary import EVAPORATION_PER_RADIATION
+from h2cm.vocabulary import FREEZING_POINT as FREEZING_POINT
+
 REFERENCE_TEMPERATURE = 15.0  # degC, at which the respiration of the soil is its basal rate
 
 

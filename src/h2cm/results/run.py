@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from h2cm.comparisons import COMPARISONS
 from h2cm.config import Config
 from h2cm.results.evaluate.series import monthly_means
 from h2cm.store import DataError
-
-CONSTANTS = ("q10", "beta_co2", "beta_snow", "beta_baseflow")
-"""The learned global constants."""
+from h2cm.vocabulary import CONSTANTS, GROUPS, OUTPUTS, ordered, reported
 
 
 def folds(config: Config, experiment: str) -> tuple[int, ...]:
@@ -131,7 +130,7 @@ class Run:
         return pd.read_csv(Path(self.folder, f"training/{experiment}/fold_{fold}/losses.csv"))
 
     def constants(self) -> pd.DataFrame:
-        """Learned constants; columns experiment, fold and `CONSTANTS` (beta_co2 in % per 100 ppm)."""
+        """Learned constants as they are reported; columns experiment, fold and `h2cm.vocabulary.CONSTANTS`."""
         rows = []
         for experiment in self.config.experiments:
             for fold in folds(self.config, experiment):
@@ -156,17 +155,39 @@ class Run:
         return xr.Dataset(found)
 
 
-def reported(constants: dict[str, float]) -> dict[str, float]:
-    """Constants in the units in which they are reported: beta_co2 in % per 100 ppm, from ppm-1."""
-    return {name: value * 1e4 if name == "beta_co2" else value for name, value in constants.items()}
+def series_constraints(config: Config) -> list[str]:
+    """The constraints that compare series, in the order in which they are shown."""
+    return ordered(name for name, row in config.constraints.items() if COMPARISONS[row.compare].timescales)
 
 
-def constraint_of(config: Config, prediction: str) -> str | None:
-    """The constraint that says most about a predicted variable: compared month by month before all others."""
-    order = ("monthly", "monthly_centred", "mean_seasonal_cycle", "spatial_mean_anomaly")
+def constraint_of(config: Config, prediction: str, level: bool = False) -> str | None:
+    """The constraint that says most about a predicted variable, by the order of `h2cm.comparisons.COMPARISONS`.
+
+    Only those that compare series count; with `level`, only those that compare the mean over time too.
+    """
+    order = list(COMPARISONS)
     fitting = [
-        (order.index(c.compare), name)
-        for name, c in config.constraints.items()
-        if c.prediction == prediction and c.compare in order
+        (order.index(row.compare), name)
+        for name in series_constraints(config)
+        if (row := config.constraints[name]).prediction == prediction and (COMPARISONS[row.compare].level or not level)
     ]
     return min(fitting)[1] if fitting else None
+
+
+def shown(config: Config, groups: Iterable[str] = GROUPS, level: bool = False, fluxes: bool = False) -> dict[str, str]:
+    """What a figure or table of constraints shows: predicted variables, and the constraint that says most of each.
+
+    Parameters
+    ----------
+    groups : iterable of str
+        Of the vocabulary.
+    level : bool
+        Only variables whose mean over time is compared.
+    fluxes : bool
+        Only variables whose role is flux.
+    """
+    names = dict.fromkeys(config.constraints[name].prediction for name in series_constraints(config))
+    rows = [OUTPUTS[name] for name in ordered(names)]
+    chosen = [row.name for row in rows if row.group in groups and (row.role == "flux" or not fluxes)]
+    found = {name: constraint_of(config, name, level) for name in chosen}
+    return {variable: name for variable, name in found.items() if name}

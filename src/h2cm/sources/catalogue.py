@@ -17,7 +17,7 @@ import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from h2cm.config import Config, ConfigError, Section, Years
-from h2cm.store import VARIABLES
+from h2cm.vocabulary import VARIABLES
 
 PATH = Path(__file__).resolve().parents[3] / "config" / "products.yaml"
 

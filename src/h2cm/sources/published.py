@@ -2,8 +2,9 @@
 
 They are one Zarr store on the 1° grid with a group for each variable, each with an array ``data``: forcing and ``swe_bc``
 daily, ``fapar`` each eight days, the other targets monthly, months without data as absent time steps; ``static``,
-``cue``, ``grid_area`` and ``mask`` without time. ``nee_iav`` holds anomalies from the mean seasonal cycle already; that
-does no harm, as the seasonal cycle of an anomaly is zero.
+``cue``, ``grid_area`` and ``mask`` without time. ``nee_iav`` holds anomalies from the mean seasonal cycle already; the
+loss does not feel it, as the seasonal cycle of an anomaly is zero, and the target says so in an attribute, so that it is
+evaluated as an anomaly only.
 
 The record does not say in which units the arrays are. A unit that an array states is converted; where there is none
 the unit of our store is taken, and a value that is impossible in it is an error (`h2cm.store.check`).
@@ -20,8 +21,9 @@ import xarray as xr
 
 from h2cm import store
 from h2cm.config import Config, ConfigError
-from h2cm.store import VARIABLES, DataError
+from h2cm.store import DataError
 from h2cm.units import conversion
+from h2cm.vocabulary import DEPARTURE, MEAN_SEASONAL_CYCLE, VARIABLES
 
 LOG = logging.getLogger(__name__)
 
@@ -43,6 +45,9 @@ GROUPS = {
     "cue": "cue",
 }
 """Group of each variable of the store."""
+
+ANOMALIES = ("nee_iav",)
+"""Groups that hold anomalies from each cell's mean seasonal cycle."""
 
 
 def find(folder: Path) -> Path:
@@ -72,7 +77,7 @@ def read(folder: Path, config: Config) -> xr.Dataset:
     Returns
     -------
     Dataset
-        ``area`` (cell) and the variables of `h2cm.store.VARIABLES` that the run needs, with the coordinates ``lat`` and
+        ``area`` (cell) and the variables of `h2cm.vocabulary.VARIABLES` that the run needs, with the coordinates ``lat`` and
         ``lon`` (cell), sorted by latitude, then longitude; read when they are used.
 
     Raises
@@ -181,7 +186,8 @@ def _variable(path: Path, name: str, cells: xr.Dataset, config: Config) -> xr.Da
         data = data * scale + offset
     if "time" in data.dims:
         data = _days(data, origin, config) if row.role == "forcing" else _months(data, origin, config)
-    return data.rename(name).assign_attrs(units=row.units)
+    data = data.rename(name).assign_attrs(units=row.units)
+    return data.assign_attrs({DEPARTURE: MEAN_SEASONAL_CYCLE}) if group in ANOMALIES else data
 
 
 def _days(data: xr.DataArray, origin: str, config: Config) -> xr.DataArray:

@@ -10,9 +10,14 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from h2cm.config import Config, Experiment
+from h2cm.comparisons import COMPARISONS, Calendar
+from h2cm.config import Config, Constraint, Experiment
 from h2cm.model import FORCING
 from h2cm.store import DataError
+from h2cm.train.loss import observations
+
+RESOLUTION = 1e-9
+"""Variation smaller than this share of the largest value is rounding, not variation."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Data:
     targets : dict of str to Tensor
         Each constraint: (cell, month), or (cell,) where the store has one value a cell. NaN: not observed, or
         outside the years of the constraint.
+    constraints : dict of str to Constraint
+        How each target is compared.
     months : Tensor, shape (month, 2)
         Calendar year and month (1-12) of each month.
     days : Tensor, shape (day,)
@@ -42,6 +49,7 @@ class Data:
     features: tuple[str, ...]
     area: Tensor
     targets: dict[str, Tensor]
+    constraints: dict[str, Constraint]
     months: Tensor
     days: Tensor
 
@@ -49,6 +57,11 @@ class Data:
         """The matrix (day, month) that turns daily series into monthly means."""
         members = torch.nn.functional.one_hot(self.days, len(self.months)).to(self.forcing.dtype)
         return members / members.sum(0)
+
+    def calendar(self) -> Calendar:
+        """The months of the record."""
+        cycle = torch.nn.functional.one_hot(self.months[:, 1] - 1, 12).to(self.forcing.dtype)
+        return Calendar(cycle, torch.bincount(self.days, minlength=len(self.months)).to(self.forcing.dtype))
 
     def to(self, device: torch.device | str) -> Data:
         """The same data on another device."""
@@ -142,6 +155,7 @@ def load(dataset: xr.Dataset, config: Config, experiment: Experiment) -> Data:
         features=tuple(str(f) for f in dataset["feature"].values),
         area=torch.from_numpy(dataset["area"].values.astype(np.float32)),
         targets=targets,
+        constraints={name: config.constraints[name] for name in targets},
         months=torch.from_numpy(months),
         days=torch.from_numpy(days),
     )
@@ -151,14 +165,16 @@ def load(dataset: xr.Dataset, config: Config, experiment: Experiment) -> Data:
 class Statistics:
     """Means and standard deviations over the training cells, the only ones that training ever uses.
 
-    ``targets`` holds (mean, standard deviation) of each constraint.
+    ``targets`` holds of each constraint the standard deviation of what is compared: of the values, of their departures
+    from the cell's mean, of the mean seasonal cycles, or of the anomalies from these. So a target and its own anomaly
+    weigh the same where anomalies are compared.
     """
 
     forcing_mean: np.ndarray
     forcing_std: np.ndarray
     static_mean: np.ndarray
     static_std: np.ndarray
-    targets: dict[str, tuple[float, float]]
+    targets: dict[str, float]
 
 
 def statistics(data: Data, training_cells: Tensor) -> Statistics:
@@ -170,20 +186,25 @@ def statistics(data: Data, training_cells: Tensor) -> Statistics:
     Raises
     ------
     DataError
-        For a constraint without two different values in the training cells.
+        For a constraint of which what is compared does not vary in the training cells.
     """
     forcing = [data.forcing[training_cells, :, k].numpy() for k in range(data.forcing.shape[2])]
     static = data.static[training_cells].numpy().astype(np.float64)
     static_std = static.std(0)
+    calendar = Calendar(*(matrix.double() for matrix in data.calendar()))
     targets = {}
     for name, target in data.targets.items():
-        values = target[training_cells].numpy().astype(np.float64)
-        values = values[np.isfinite(values)]
-        if values.size == 0 or values.std() == 0:
+        observed, filled = observations(target[training_cells].double())
+        comparison = COMPARISONS[data.constraints[name].compare]
+        compared, there = comparison.compared(filled, observed, calendar)
+        values = compared[there > 0].numpy()
+        largest = float(filled.abs().max()) if filled.numel() else 0.0
+        if values.size == 0 or values.std() <= RESOLUTION * largest:
             raise DataError(
-                f"store: {name}: expected observations of different value in the training cells, found {values.size} values"
+                f"store: {name}: expected observations of different value in the training cells for the comparison "
+                f"{comparison.name}, found {int(observed.sum())} values"
             )
-        targets[name] = (float(values.mean()), float(values.std()))
+        targets[name] = float(values.std())
     forcing_std = np.array([f.std(dtype=np.float64) for f in forcing])
     return Statistics(
         forcing_mean=np.array([f.mean(dtype=np.float64) for f in forcing]),

@@ -18,7 +18,7 @@ from h2cm.config import Config, Experiment
 from h2cm.model import H2CM, State
 from h2cm.model.backends import simulate_many
 from h2cm.train.data import Data, Statistics
-from h2cm.train.loss import Calendar, constraint_losses, prior_losses, required_outputs
+from h2cm.train.loss import constraint_losses, prior_losses, required_outputs
 
 log = logging.getLogger(__name__)
 
@@ -85,11 +85,10 @@ class Objective:
     def __init__(self, data: Data, config: Config, experiment: Experiment):
         self.data, self.config = data, config
         self.priors = experiment.priors
-        self.constraints = {name: config.constraints[name] for name in data.targets}
+        self.constraints = data.constraints
         self.outputs = required_outputs(self.constraints)
         self.averaging = data.averaging()
-        cycle = torch.nn.functional.one_hot(data.months[:, 1] - 1, 12).to(self.averaging)
-        self.calendar = Calendar(cycle, (self.averaging > 0).to(self.averaging).sum(0))
+        self.calendar = data.calendar()
 
     def monthly(self, models: list[H2CM], cells: list[Tensor]) -> list[dict[str, Tensor]]:
         """Monthly means (cell, month) of the outputs that are compared, of each model on its cells."""

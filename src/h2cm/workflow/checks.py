@@ -5,11 +5,11 @@ Apart from `h2cm.config`, which everything depends on and which itself depends o
 
 from __future__ import annotations
 
+from h2cm.comparisons import COMPARISONS
 from h2cm.config import Config, ConfigError
-from h2cm.outputs import OUTPUT_ATTRS, RATIOS
 from h2cm.results.figures.registry import figure_names
 from h2cm.space.grid import Grid
-from h2cm.store import VARIABLES
+from h2cm.vocabulary import OUTPUTS, RATIOS, VARIABLES
 
 
 def check(config: Config, name: str = "configuration") -> None:
@@ -29,11 +29,17 @@ def check(config: Config, name: str = "configuration") -> None:
     targets = [row.name for row in VARIABLES.values() if row.role == "constraint"]
     for key, constraint in config.constraints.items():
         one_of(f"constraints.{key}", key, targets)
-        comparable = RATIOS if constraint.compare == "mean_ratio" else OUTPUT_ATTRS
+        ratio = COMPARISONS[constraint.compare].of_ratio
+        comparable = [row.name for row in RATIOS.values() if row.of_model] if ratio else list(OUTPUTS)
         one_of(f"constraints.{key}.prediction", constraint.prediction, comparable)
+        if key in VARIABLES and ("month" in VARIABLES[key].dims) == ratio:
+            lines.append(
+                f"constraints.{key}.compare: expected a comparison of {'months' if ratio else 'one value a cell'}, as "
+                f"the target has it (found {constraint.compare!r})"
+            )
     for key in ("daily", "monthly"):
         for output in getattr(config.prediction, key):
-            one_of(f"prediction.{key}", output, OUTPUT_ATTRS)
+            one_of(f"prediction.{key}", output, OUTPUTS)
     for attempt in (lambda: figure_names(config), lambda: Grid(config.grid.resolution, config.grid.bounds)):
         try:
             attempt()

@@ -9,29 +9,34 @@ What is compared, and how:
 - A single cell or tower is a scope of its own. Training cells of a grid are left out: how well they are fitted one by
   one says nothing about skill, and they are nine tenths of the table.
 - ``spatial_pattern``, time scale ``mean``: the cells' means over time against each other, weighted by area. Ratios
-  (carbon-use efficiency) and, for the truth, static parameters appear here only.
-- Storages without an absolute level in the observations (`CENTRED`) are centred on both sides, each cell on its mean.
-- ``global``, time scale ``constant``: the learned constants of the synthetic Earth, predicted less true (beta_co2 in
-  % per 100 ppm).
+  and, for the truth, static parameters appear here only.
+- Storages without an absolute level in the observations (``centred`` in the vocabulary) are centred on both sides, each
+  cell on its mean.
+- A target that holds anomalies from its own mean seasonal cycle (it says so in an attribute) is compared on the time
+  scale ``anomaly`` only, both sides as anomalies of each cell; it has no ``spatial_pattern``.
+- ``global``, time scale ``constant``: the learned constants of the synthetic Earth, predicted less true, in the units in
+  which they are reported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from h2cm.comparisons import COMPARISONS, TIMESCALES
 from h2cm.config import Config
 from h2cm.results.evaluate.metrics import METRICS, scores
-from h2cm.results.evaluate.series import area_weighted_mean, centred, common, decompose, mean, mean_ratio
-from h2cm.results.run import CONSTANTS, Run, reported
-from h2cm.store import DataError
+from h2cm.results.evaluate.series import anomaly, area_weighted_mean, centred, common, decompose, mean, mean_ratio
+from h2cm.results.run import Run
+from h2cm.store import DataError, holds_anomalies
+from h2cm.vocabulary import CONSTANTS, OUTPUTS, RATIOS, STATIC_PARAMETERS, Ratio, reported
 
 COLUMNS = ("experiment", "fold", "cells", "scope", "reference", "variable", "timescale", "metric", "value", "n")
-CENTRED = ("tws", "soil_moisture", "groundwater")
 ROLES = ("train", "validation", "test")
 
 
@@ -68,15 +73,11 @@ def evaluate_fold(folder: Path, config: Config, experiment: str, fold: int) -> p
     single = np.isin(role, ROLES if "site" in cells else ROLES[1:])
 
     frames = []
-    for reference, variable, p, o, calendar_month in series_pairs(run, predicted, experiment):
-        frames += [
-            frame.assign(reference=reference, variable=variable)
-            for frame in _series_rows(p, o, calendar_month, area, role, scopes, single)
-        ]
-        frames += [
-            frame.assign(reference=reference, variable=variable)
-            for frame in _pattern_rows(*time_means(p, o), area, role)
-        ]
+    for pair in series_pairs(run, predicted, experiment):
+        rows = [*_series_rows(pair, area, role, scopes, single)]
+        if not pair.anomalies:
+            rows += _pattern_rows(*time_means(pair.prediction, pair.target), area, role)
+        frames += [frame.assign(reference=pair.reference, variable=pair.variable) for frame in rows]
     for reference, variable, p, o in value_pairs(run, predicted, experiment):
         frames += [frame.assign(reference=reference, variable=variable) for frame in _pattern_rows(p, o, area, role)]
     if config.source == "twin":
@@ -85,57 +86,123 @@ def evaluate_fold(folder: Path, config: Config, experiment: str, fold: int) -> p
     return table[list(COLUMNS)]
 
 
-def series_pairs(
-    run: Run, predicted: xr.Dataset, experiment: str
-) -> Iterator[tuple[str, str, np.ndarray, np.ndarray, np.ndarray]]:
-    """Reference, variable, prediction and target (cell, month) on common months, and the months' numbers 1 to 12."""
+@dataclass(frozen=True)
+class Pair:
+    """A predicted variable beside what it is compared with, on common months.
+
+    Attributes
+    ----------
+    reference, variable : str
+        The constraint, or ``truth``, and the predicted variable.
+    prediction, target : ndarray, shape (cell, month)
+        NaN where either is missing; centred, or anomalies of each cell, where the target has no level.
+    calendar_month : ndarray, shape (month,)
+        1 to 12.
+    timescales : tuple of str
+        On which they are compared.
+    anomalies : bool
+        Whether both are anomalies.
+    """
+
+    reference: str
+    variable: str
+    prediction: np.ndarray
+    target: np.ndarray
+    calendar_month: np.ndarray
+    timescales: tuple[str, ...]
+    anomalies: bool
+
+    def decompose(self, chosen: np.ndarray, area: np.ndarray | None = None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Both sides of some cells on each time scale; with `area` their mean over these cells, one series."""
+        sides = self.prediction[chosen], self.target[chosen]
+        if area is not None:
+            sides = tuple(area_weighted_mean(side, area[chosen]) for side in sides)
+        if self.anomalies:
+            return {"anomaly": sides}
+        parts = decompose(*sides, self.calendar_month)
+        return {timescale: parts[timescale] for timescale in self.timescales}
+
+
+def pair_of(
+    reference: str, variable: str, prediction: xr.DataArray, target: xr.DataArray, timescales: tuple[str, ...]
+) -> Pair:
+    """Prediction and target as they are compared (see the head of this module).
+
+    Raises
+    ------
+    DataError
+        Where they are not of the same cells and months.
+    """
+    p, o = common(*aligned(prediction, target, reference))
+    calendar_month = target["month"].dt.month.values
+    anomalies = holds_anomalies(target)
+    if anomalies:
+        p, o, timescales = anomaly(p, calendar_month), anomaly(o, calendar_month), ("anomaly",)
+    elif OUTPUTS[variable].centred:
+        p, o = centred(p), centred(o)
+    return Pair(reference, variable, p, o, calendar_month, timescales, anomalies)
+
+
+def series_pairs(run: Run, predicted: xr.Dataset, experiment: str) -> Iterator[Pair]:
+    """All series that are compared: constraints and, of the synthetic Earth, the truth."""
+    constraints = run.config.constraints
     targets = [
-        (name, row.prediction, run.target(name, experiment))
-        for name, row in run.config.constraints.items()
-        if row.compare != "mean_ratio"
+        (name, row.prediction, run.target(name, experiment), timescales)
+        for name, row in constraints.items()
+        if (timescales := COMPARISONS[row.compare].timescales)
     ]
     if run.config.source == "twin":
         names = [name for name, data in predicted.data_vars.items() if data.dims == ("cell", "month")]
         truth = run.truth(names)
         if "month" in truth.dims:
             truth = truth.isel(month=run.evaluated(truth["month"], None, experiment))
-        targets += [("truth", name, truth[name]) for name in names if name in truth]
-    for reference, variable, target in targets:
+        targets += [("truth", name, truth[name], TIMESCALES) for name in names if name in truth]
+    for reference, variable, target, timescales in targets:
         if variable not in predicted:
             raise DataError(
                 f"predictions of {experiment}: expected {variable!r}, which {reference!r} is compared with, found none"
             )
-        p, o = common(*aligned(predicted[variable], target, reference))
-        if variable in CENTRED:
-            p, o = centred(p), centred(o)
-        yield reference, variable, p, o, target["month"].dt.month.values
+        yield pair_of(reference, variable, predicted[variable], target, timescales)
 
 
 def value_pairs(run: Run, predicted: xr.Dataset, experiment: str) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
-    """Reference, variable, prediction and target (cell,) of what has one value a cell."""
-    have_ratio = {"npp", "gpp"} <= set(predicted.data_vars)
+    """Reference, variable, prediction and target (cell,) of what has one value a cell.
+
+    Raises
+    ------
+    DataError
+        Where a side of a ratio that a constraint compares is not among the predictions.
+    """
     for name, row in run.config.constraints.items():
-        if row.compare == "mean_ratio" and have_ratio:
+        if COMPARISONS[row.compare].of_ratio:
+            ratio = RATIOS[row.prediction]
+            for side in (ratio.numerator, ratio.denominator):
+                if side not in predicted:
+                    raise DataError(f"predictions of {experiment}: expected {side!r} for {name!r}, found none")
             chosen = run.evaluated(predicted["month"], name, experiment)
-            yield name, row.prediction, carbon_use_efficiency(predicted, chosen, 0.5), run.target(name).values
+            found = ratio_of_means(predicted, ratio, chosen)
+            yield name, row.prediction, np.where(np.isnan(found), ratio.neutral, found), run.target(name).values
     if run.config.source != "twin":
         return
-    truth = run.truth(["npp", "gpp", "soil_moisture_capacity", "alpha_interception"])
-    if have_ratio and {"npp", "gpp"} <= set(truth.data_vars):
-        p, o = (
-            carbon_use_efficiency(data, run.evaluated(data["month"], None, experiment)) for data in (predicted, truth)
-        )
-        yield "truth", "cue", p, o
-    for name in ("soil_moisture_capacity", "alpha_interception"):
+    sides = {side for ratio in RATIOS.values() for side in (ratio.numerator, ratio.denominator)}
+    truth = run.truth([*sides, *STATIC_PARAMETERS])
+    for ratio in RATIOS.values():
+        if all({ratio.numerator, ratio.denominator} <= set(data.data_vars) for data in (predicted, truth)):
+            p, o = (
+                ratio_of_means(data, ratio, run.evaluated(data["month"], None, experiment))
+                for data in (predicted, truth)
+            )
+            yield "truth", ratio.name, p, o
+    for name in STATIC_PARAMETERS:
         if name in truth and name in predicted:
             yield "truth", name, predicted[name].values, truth[name].values
 
 
-def carbon_use_efficiency(data: xr.Dataset, chosen: np.ndarray, unproductive: float = np.nan) -> np.ndarray:
-    """Mean NPP over mean GPP of each cell in the `chosen` months; `unproductive` where mean GPP < 0.1 gC m-2 day-1."""
+def ratio_of_means(data: xr.Dataset, ratio: Ratio, chosen: np.ndarray) -> np.ndarray:
+    """A ratio of mean annual values of each cell in the `chosen` months; NaN where the denominator is below its floor."""
     data = data.isel(month=chosen)
-    ratio = mean_ratio(data["npp"].values, data["gpp"].values, data["month"].dt.days_in_month.values)
-    return np.where(np.isnan(ratio), unproductive, ratio)
+    sides = (data[side].transpose("cell", "month").values for side in (ratio.numerator, ratio.denominator))
+    return mean_ratio(*sides, data["month"].dt.days_in_month.values, ratio.floor)
 
 
 def aligned(prediction: xr.DataArray, target: xr.DataArray, reference: str) -> tuple[np.ndarray, np.ndarray]:
@@ -181,19 +248,20 @@ def _largest(pair: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarra
     return tuple(np.nan_to_num(np.abs(side)).max(-1, initial=0) for side in pair)
 
 
-def _series_rows(p, o, calendar_month, area, role, scopes, single) -> Iterator[pd.DataFrame]:
+def _series_rows(pair: Pair, area, role, scopes, single) -> Iterator[pd.DataFrame]:
     """Metrics of the area-weighted mean of each kind of cells, and of single cells."""
     for name in ROLES:
         chosen = role == name
         if not chosen.any():
             continue
-        pair = tuple(area_weighted_mean(side[chosen], area[chosen]) for side in (p, o))
-        largest = _largest(pair)
-        for timescale, (a, b) in decompose(*pair, calendar_month).items():
+        largest = _largest(
+            tuple(area_weighted_mean(side[chosen], area[chosen]) for side in (pair.prediction, pair.target))
+        )
+        for timescale, (a, b) in pair.decompose(chosen, area).items():
             metrics, n = scores(a, b, magnitude=largest)
             yield _rows(metrics, n, cells=name, scope="area_weighted_mean", timescale=timescale)
-    largest = _largest((p[single], o[single]))
-    for timescale, (a, b) in decompose(p[single], o[single], calendar_month).items():
+    largest = _largest((pair.prediction[single], pair.target[single]))
+    for timescale, (a, b) in pair.decompose(single).items():
         metrics, n = scores(a, b, magnitude=largest)
         yield _rows(metrics, n, cells=role[single], scope=scopes[single], timescale=timescale)
 

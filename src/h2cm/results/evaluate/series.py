@@ -5,9 +5,6 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-TIMESCALES = ("monthly", "msc", "anomaly")
-"""The monthly series, its mean seasonal cycle, and the monthly anomaly from that cycle."""
-
 
 def common(prediction: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both as float64, with NaN wherever either is missing."""
@@ -69,7 +66,7 @@ def _belongs(calendar_month: np.ndarray) -> np.ndarray:
 def decompose(
     prediction: np.ndarray, target: np.ndarray, calendar_month: np.ndarray
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Prediction and target on each of `TIMESCALES`, from the months that both have."""
+    """Prediction and target on each of `h2cm.comparisons.TIMESCALES`, from the months that both have."""
     pair = common(prediction, target)
     return {
         "monthly": pair,
@@ -78,8 +75,8 @@ def decompose(
     }
 
 
-def mean_ratio(numerator: np.ndarray, denominator: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """Ratio of the mean annual values, NaN where the mean of `denominator` is below 0.1.
+def mean_ratio(numerator: np.ndarray, denominator: np.ndarray, days: np.ndarray, floor: float) -> np.ndarray:
+    """Ratio of the mean annual values, NaN where the mean of `denominator` is below `floor`.
 
     Parameters
     ----------
@@ -87,11 +84,13 @@ def mean_ratio(numerator: np.ndarray, denominator: np.ndarray, days: np.ndarray)
         Monthly means per day (NPP and GPP in gC m-2 day-1 for the carbon-use efficiency).
     days : ndarray, shape (month,)
         Lengths of the months.
+    floor : float
+        In the unit of the denominator (`h2cm.vocabulary.RATIOS`).
     """
     numerator, denominator = common(numerator, denominator)
     above, below = mean(numerator, -1, days), mean(denominator, -1, days)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(below >= 0.1, above / below, np.nan)
+        return np.where(below >= floor, above / below, np.nan)
 
 
 def monthly_means(daily: xr.DataArray) -> xr.DataArray:

@@ -10,8 +10,9 @@ from matplotlib.patches import Patch
 
 from h2cm.config import Config
 from h2cm.model.h2cm import H2CM
-from h2cm.results.figures.style import DOUBLE, EXPERIMENTS, TARGET, label, letters, use_style
-from h2cm.results.run import CONSTANTS, Run, reported
+from h2cm.results.figures.style import DOUBLE, EXPERIMENTS, TARGET, letters, use_style
+from h2cm.results.run import Run
+from h2cm.vocabulary import CONSTANTS, label, reported
 
 
 def draw(folder: Path, config: Config) -> Figure:

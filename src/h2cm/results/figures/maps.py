@@ -11,11 +11,13 @@ from h2cm.config import Config
 from h2cm.results.evaluate.fold import aligned, time_means
 from h2cm.results.evaluate.series import common
 from h2cm.results.figures.geography import Map
-from h2cm.results.figures.style import DOUBLE, NAMES, letters, limits, short, use_style
-from h2cm.results.run import Run, constraint_of, folds, main_experiment
+from h2cm.results.figures.style import DOUBLE, letters, limits, use_style
+from h2cm.results.run import Run, folds, main_experiment, shown
+from h2cm.vocabulary import OUTPUTS, short
 
-ROWS = {"gpp": cm.bamako_r, "nee": cm.bam_r, "et": cm.lapaz_r}
-"""What is mapped, with its colours."""
+COLOURS = {"carbon": cm.bamako_r, "water": cm.lapaz_r, "vegetation": cm.bamako_r}
+SIGNED = cm.bam_r
+"""Colours of what has one sign, by the group of the vocabulary, and of what has both."""
 
 
 def draw(folder: Path, config: Config) -> Figure:
@@ -24,8 +26,7 @@ def draw(folder: Path, config: Config) -> Figure:
     run, experiment = Run(folder, config), main_experiment(config)
     cells = run.cells()
     place = cells["lat"].values, cells["lon"].values, config.grid.resolution
-    names = {variable: constraint_of(config, variable) for variable in ROWS}
-    names = {variable: name for variable, name in names.items() if name}
+    names = shown(config, level=True)
     predicted = run.ensemble(experiment, names)
     background = Map.of_run(config)
 
@@ -38,11 +39,12 @@ def draw(folder: Path, config: Config) -> Figure:
         ]
         p, o = np.median([p for p, _ in pairs], axis=0), pairs[0][1]
         low, high = limits(p, o)
-        if variable == "nee":
+        row = OUTPUTS[variable]
+        if row.signed:
             high = max(abs(low), abs(high))
             low = -high
-        unit = NAMES[variable][1]
-        colours = {"cmap": ROWS[variable], "vmin": low, "vmax": high}
+        unit = row.printed_units
+        colours = {"cmap": SIGNED if row.signed else COLOURS[row.group], "vmin": low, "vmax": high}
         background.cells(axis_row[0], o, *place, **colours)
         mesh = background.cells(axis_row[1], p, *place, **colours)
         figure.colorbar(mesh, ax=axis_row[:2], label=unit, extend="both", aspect=14, pad=0.02)

@@ -7,11 +7,12 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from h2cm.comparisons import TIMESCALES
 from h2cm.config import Config
 from h2cm.results.evaluate.aggregate import over_folds
-from h2cm.results.evaluate.series import TIMESCALES
-from h2cm.results.figures.style import DOUBLE, EXPERIMENTS, NAMES, REFERENCE, letters, use_style
-from h2cm.results.run import Run, main_experiment
+from h2cm.results.figures.style import DOUBLE, EXPERIMENTS, REFERENCE, letters, use_style
+from h2cm.results.run import Run, main_experiment, series_constraints
+from h2cm.vocabulary import VARIABLES, short
 
 ROWS = {"rmse": ("RMSE", 0.0), "bias": ("Bias", 0.0), "r": ("r", 1.0), "nse": ("NSE", 1.0), "sdr": ("SDR", 1.0)}
 """Name of each metric and its perfect value, marked by a line."""
@@ -19,16 +20,16 @@ ROWS = {"rmse": ("RMSE", 0.0), "bias": ("Bias", 0.0), "r": ("r", 1.0), "nse": ("
 TICKS = ("Monthly", "MSC", "Anomaly")
 
 
-def draw_metrics(folder, config: Config, references: list[str]) -> Figure:
+def draw_metrics(folder, config: Config, groups: tuple[str, ...]) -> Figure:
     """Cross bars from the smallest to the largest of the folds with a line at their mean, for each experiment.
 
-    Experiments that are evaluated in other years than the first are left out: their metrics do not compare.
+    The constraints are all those of the vocabulary's `groups` that compare series. Experiments that are evaluated in other years than the first are left out: their metrics do not compare.
     """
     use_style()
     years = config.experiments[main_experiment(config)].evaluate_years
     compared = [name for name, row in config.experiments.items() if row.evaluate_years == years]
     experiments = dict(zip(compared, cycle(EXPERIMENTS)))
-    references = [name for name in references if name in config.constraints]
+    references = [name for name in series_constraints(config) if VARIABLES[name].group in groups]
     table = over_folds(_test_series(Run(folder, config).metrics()))
     columns = len(references)
     width = min(DOUBLE, 0.6 + 1.6 * columns)
@@ -41,8 +42,7 @@ def draw_metrics(folder, config: Config, references: list[str]) -> Figure:
                 experiments,
                 ROWS[metric][1],
             )
-        name, unit = NAMES[reference]
-        axes[0, j].set_title(f"{name}\n({unit})", pad=15)
+        axes[0, j].set_title(f"{short(reference)}\n({VARIABLES[reference].printed_units})", pad=15)
     for axis, (name, _) in zip(axes[:, 0], ROWS.values(), strict=True):
         axis.set_ylabel(name)
     for axis in axes[-1]:

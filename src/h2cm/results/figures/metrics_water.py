@@ -10,4 +10,4 @@ from h2cm.results.figures.metric_panels import draw_metrics
 
 def draw(folder: Path, config: Config) -> Figure:
     """Draw the figure from the files in `folder`."""
-    return draw_metrics(folder, config, ["fapar", "tws", "swe", "et", "runoff"])
+    return draw_metrics(folder, config, ("water", "vegetation"))

@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from h2cm.config import Config
-from h2cm.results.evaluate.fold import carbon_use_efficiency
+from h2cm.results.evaluate.fold import ratio_of_means
 from h2cm.results.evaluate.metrics import scores
 from h2cm.results.evaluate.series import mean
 from h2cm.results.figures.geography import Map
-from h2cm.results.figures.style import DOUBLE, NAMES, PREDICTION, REFERENCE, letters, limits, short, use_style
+from h2cm.results.figures.style import DOUBLE, PREDICTION, REFERENCE, letters, limits, use_style
 from h2cm.results.run import Run, main_experiment
+from h2cm.vocabulary import RATIOS, find, short
 
 ROWS = {"cue": cm.batlow, "heterotrophic_respiration": cm.lajolla_r, "transpiration": cm.lapaz_r}
 """What is shown, with its colours."""
@@ -26,7 +27,8 @@ def draw(folder: Path, config: Config) -> Figure:
     run, experiment = Run(folder, config), main_experiment(config)
     cells, split = run.cells(), run.split()
     area, test = cells["area"].values, (split.filter(like="fold_").iloc[:, 0] == "test").values
-    names = ["npp", "gpp", "heterotrophic_respiration", "transpiration"]
+    sides = {name: (RATIOS[name].numerator, RATIOS[name].denominator) if name in RATIOS else (name,) for name in ROWS}
+    names = list(dict.fromkeys(side for pair in sides.values() for side in pair))
     truth, predicted = run.truth(names), run.ensemble(experiment, names)
     members = [predicted.isel(fold=i) for i in range(predicted.sizes["fold"])]
     background = Map.of_run(config)
@@ -40,7 +42,7 @@ def draw(folder: Path, config: Config) -> Figure:
         for axis, values, title in zip(axis_row, (o, middle), ("truth", "H2CM"), strict=False):
             mesh = background.cells(axis, values, *place, cmap=colours, vmin=low, vmax=high)
             axis.set_title(f"{short(name)}, {title}")
-        unit = NAMES[name][1]
+        unit = find(name).printed_units
         figure.colorbar(mesh, ax=axis_row[:2], label="" if unit == "–" else unit, extend="both", aspect=14, pad=0.02)
         _scatter(axis_row[2], o[test], p[:, test], area[test], name)
     letters(axes)
@@ -49,8 +51,8 @@ def draw(folder: Path, config: Config) -> Figure:
 
 def _temporal_mean(data, name: str) -> np.ndarray:
     """Mean over the record (cell,)."""
-    if name == "cue":
-        return carbon_use_efficiency(data, np.ones(data.sizes["month"], bool))
+    if name in RATIOS:
+        return ratio_of_means(data, RATIOS[name], np.ones(data.sizes["month"], bool))
     values = data[name].transpose("cell", "month").values
     return mean(values, -1)
 

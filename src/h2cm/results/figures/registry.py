@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 
 from h2cm.config import Config, ConfigError
-from h2cm.results.run import files
+from h2cm.results.run import files, series_constraints, shown
 
 GRIDDED = ("twin", "products", "published")
 ANY = (*GRIDDED, "towers")
@@ -22,20 +24,18 @@ class Figure:
     reads : tuple of str
         Kinds of files (see `h2cm.results.run.files`).
     caption : str
-    constraints : tuple of str
-        It shows these, as far as a run has them; a run that has none of them does not have the figure. If empty, it
-        needs none.
+    needs : callable, optional
+        What it shows of the constraints of a run; a run of which that is nothing does not have the figure.
     """
 
     sources: tuple[str, ...]
     reads: tuple[str, ...]
     caption: str
-    constraints: tuple[str, ...] = ()
+    needs: Callable[[Config], Collection[str]] | None = None
 
     def fits(self, config: Config) -> bool:
         """Whether it can be drawn of a run."""
-        shown = not self.constraints or any(name in config.constraints for name in self.constraints)
-        return config.source in self.sources and shown
+        return config.source in self.sources and (self.needs is None or bool(self.needs(config)))
 
 
 FIGURES: dict[str, Figure] = {
@@ -53,25 +53,26 @@ FIGURES: dict[str, Figure] = {
         GRIDDED,
         ("metrics",),
         "Performance for carbon fluxes, area-weighted mean over the test cells. Bars span the folds, lines are their mean.",
-        ("gpp", "nee_oco2", "nee_carboscope"),
+        partial(shown, groups=("carbon",)),
     ),
     "metrics_water": Figure(
         GRIDDED,
         ("metrics",),
         "Performance for vegetation, water storages and fluxes, area-weighted mean over the test cells. Bars span the folds, "
         "lines are their mean.",
-        ("fapar", "tws", "swe", "et", "runoff"),
+        partial(shown, groups=("water", "vegetation")),
     ),
     "series": Figure(
         GRIDDED,
         ("grid", "split", "targets", "monthly_main"),
         "Area-weighted mean over the test cells: monthly series, mean seasonal cycle and monthly anomaly. Shading spans the folds.",
+        series_constraints,
     ),
     "maps": Figure(
         GRIDDED,
         ("grid", "targets", "monthly_main"),
         "Mean of the target, of the prediction (median of the folds) and their difference, over the same months.",
-        ("gpp", "nee_oco2", "et"),
+        partial(shown, level=True),
     ),
     "constants": Figure(ANY, ("monthly", "truth"), "Learned global constants; each point is a fold."),
     "recovery": Figure(
@@ -84,25 +85,25 @@ FIGURES: dict[str, Figure] = {
         ("towers",),
         ("grid", "split", "targets", "monthly_main"),
         "Monthly fluxes at towers that the model did not see in training, one of each land-cover class.",
-        ("gpp", "nee", "et"),
+        partial(shown, fluxes=True),
     ),
     "tower_cycles_carbon": Figure(
         ("towers",),
         ("grid", "split", "targets", "monthly_main"),
-        "Mean seasonal cycle of GPP and NEE at all towers, predicted by models that did not see the tower in training.",
-        ("gpp", "nee"),
+        "Mean seasonal cycles of carbon fluxes at all towers, predicted by models that did not see the tower in training.",
+        partial(shown, groups=("carbon",), fluxes=True),
     ),
     "tower_cycles_water": Figure(
         ("towers",),
         ("grid", "split", "targets", "monthly_main"),
-        "Mean seasonal cycle of ET at all towers, predicted by models that did not see the tower in training.",
-        ("et",),
+        "Mean seasonal cycles of water fluxes at all towers, predicted by models that did not see the tower in training.",
+        partial(shown, groups=("water",), fluxes=True),
     ),
     "skill_by_land_cover": Figure(
         ("towers",),
         ("grid", "metrics"),
         "Skill for monthly fluxes at left-out towers by land-cover class; lines are medians.",
-        ("gpp", "nee", "et"),
+        partial(shown, fluxes=True),
     ),
 }
 
@@ -122,9 +123,7 @@ def figure_names(config: Config) -> list[str]:
         if config.source not in row.sources:
             raise ConfigError(f"figures: {name!r} is made of {' or '.join(row.sources)}, not of {config.source}")
         if not row.fits(config):
-            raise ConfigError(
-                f"figures: {name!r} needs one of the constraints {', '.join(row.constraints)}, found none"
-            )
+            raise ConfigError(f"figures: {name!r} shows none of the constraints {', '.join(config.constraints)}")
     return list(config.figures) or [name for name, row in FIGURES.items() if row.fits(config)]
 
 

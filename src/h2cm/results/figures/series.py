@@ -8,30 +8,29 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from h2cm.comparisons import COMPARISONS
 from h2cm.config import Config
-from h2cm.results.evaluate.fold import CENTRED, aligned
-from h2cm.results.evaluate.series import area_weighted_mean, centred, common, decompose
+from h2cm.results.evaluate.fold import pair_of
 from h2cm.results.figures.style import (
     DOUBLE,
     PREDICTION,
     REFERENCE,
     TARGET,
     TIMESCALE_NAMES,
-    label,
     letters,
     months_axis,
-    ordered,
     use_style,
     years_axis,
 )
-from h2cm.results.run import Run, folds, main_experiment
+from h2cm.results.run import Run, folds, main_experiment, series_constraints
+from h2cm.vocabulary import label
 
 
 def draw(folder: Path, config: Config) -> Figure:
     """Draw the figure from the files in `folder`."""
     use_style()
     run, experiment = Run(folder, config), main_experiment(config)
-    names = ordered(name for name, row in config.constraints.items() if row.compare != "mean_ratio")
+    names = series_constraints(config)
     area = run.cells()["area"].values
     split = run.split()
     numbers = folds(config, experiment)
@@ -47,27 +46,28 @@ def draw(folder: Path, config: Config) -> Figure:
     )
     for axis_row, name in zip(axes, names, strict=True):
         target = run.target(name, experiment)
-        calendar_month = target["month"].dt.month.values
+        row = config.constraints[name]
         members = []
         for i, fold in enumerate(numbers):
             test = (split[f"fold_{fold}"] == "test").values
-            p, o = common(*aligned(predicted[config.constraints[name].prediction].isel(fold=i), target, name))
-            p, o = p[test], o[test]
-            if name in CENTRED:
-                p, o = centred(p), centred(o)
-            p, o = (area_weighted_mean(side, area[test]) for side in (p, o))
-            members.append(decompose(p, o, calendar_month))
+            prediction = predicted[row.prediction].isel(fold=i)
+            pair = pair_of(name, row.prediction, prediction, target, COMPARISONS[row.compare].timescales)
+            members.append(pair.decompose(test, area))
         for axis, timescale in zip(axis_row, TIMESCALE_NAMES, strict=True):
+            if timescale not in members[0]:
+                axis.set_visible(False)
+                continue
             x = np.arange(1, 13) if timescale == "msc" else target["month"].values
             spread = np.stack([member[timescale][0] for member in members])
             if timescale == "anomaly":
                 axis.axhline(0, color=REFERENCE, linewidth=0.5, linestyle="--")
             axis.fill_between(x, spread.min(0), spread.max(0), color=PREDICTION, alpha=0.45, linewidth=0.8)
             axis.plot(x, members[0][timescale][1], color=TARGET, linewidth=0.9)
-        axis_row[0].set_ylabel(label(name).replace(" (g", "\n(g").replace(") (", ")\n("), fontsize=7)
+        first = next(axis for axis in axis_row if axis.get_visible())
+        first.set_ylabel(label(name).replace(" (g", "\n(g").replace(") (", ")\n("), fontsize=7)
     for axis, title in zip(axes[0], TIMESCALE_NAMES.values(), strict=True):
         axis.set_title(title, pad=12)
-    letters(axes)
+    letters([axis for axis in axes.flat if axis.get_visible()])
     for axis_row in axes:
         years_axis(axis_row[0])
         years_axis(axis_row[2])

@@ -9,9 +9,10 @@ from matplotlib.lines import Line2D
 
 from h2cm.config import Config
 from h2cm.results.evaluate.aggregate import left_out
-from h2cm.results.figures.style import DOUBLE, REFERENCE, letters, short, use_style
-from h2cm.results.figures.tower_data import FLUXES, LAND_COVER, classes
-from h2cm.results.run import Run, constraint_of, main_experiment
+from h2cm.results.figures.style import DOUBLE, REFERENCE, letters, use_style
+from h2cm.results.figures.tower_data import LAND_COVER, classes
+from h2cm.results.run import Run, main_experiment, shown
+from h2cm.vocabulary import short
 
 ROWS = {"nse": ("NSE", -1.0), "r": ("r", 0.0)}
 """Metrics, and the least value of the axis; towers below it are drawn at its lower end."""
@@ -29,8 +30,7 @@ def draw(folder: Path, config: Config) -> Figure:
     )
     counts = skill.drop_duplicates("scope")["scope"].map(igbp).value_counts()
     order = classes(counts.index.to_numpy(str))
-    fluxes = {flux: constraint_of(config, flux) for flux in FLUXES}
-    fluxes = {flux: name for flux, name in fluxes.items() if name}
+    fluxes = shown(config, fluxes=True)
 
     figure, axes = plt.subplots(len(ROWS), len(fluxes), figsize=(DOUBLE, 3.8), sharex=True, sharey="row", squeeze=False)
     for i, (metric, (name, floor)) in enumerate(ROWS.items()):

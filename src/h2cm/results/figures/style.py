@@ -1,9 +1,8 @@
-"""How all figures look: sizes, fonts, colours, names of variables, panel letters, saving."""
+"""How all figures look: sizes, fonts, colours, panel letters, saving."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
@@ -18,45 +17,13 @@ TARGET, PREDICTION, REFERENCE = "black", "#0072B2", "0.45"
 """Observed or target, predicted, and lines to read against. All colours are of Okabe and Ito's colour-blind-safe set."""
 
 TRAIN, VALIDATION, TEST = "0.6", "#E69F00", "#D55E00"
+FLUXES = {"carbon": ("#009E73", "#D55E00", "#CC79A7", "#E69F00"), "water": ("#0072B2", "#E69F00", "#56B4E9")}
+"""Of several fluxes in one panel, by the group of the vocabulary."""
+
 EXPERIMENTS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-
-CARBON, WATER, STORAGE = "gC m$^{-2}$ day$^{-1}$", "mm day$^{-1}$", "mm"
-
-NAMES: dict[str, tuple[str, str]] = {
-    "gpp": ("GPP", CARBON),
-    "npp": ("NPP", CARBON),
-    "nee": ("NEE", CARBON),
-    "nee_oco2": ("NEE (OCO-2)", CARBON),
-    "nee_carboscope": ("NEE (CarboScope)", CARBON),
-    "ter": ("TER", CARBON),
-    "heterotrophic_respiration": ("$R_\\mathrm{h}$", CARBON),
-    "et": ("ET", WATER),
-    "transpiration": ("Transpiration", WATER),
-    "runoff": ("Runoff", WATER),
-    "tws": ("TWS", STORAGE),
-    "swe": ("SWE", STORAGE),
-    "fapar": ("fAPAR", "–"),
-    "cue": ("CUE", "–"),
-    "q10": ("$Q_{10}$", "–"),
-    "beta_co2": (r"$\beta_{\mathrm{CO}_2}$", "% per 100 ppm"),
-    "beta_snow": (r"$\beta_\mathrm{snow}$", "–"),
-    "beta_baseflow": (r"$\beta_\mathrm{baseflow}$", "day$^{-1}$"),
-}
-"""Short name and unit, as printed."""
 
 TIMESCALE_NAMES = {"monthly": "Monthly", "msc": "Mean seasonal cycle", "anomaly": "Monthly anomaly"}
 MONTH_LETTERS = "JFMAMJJASOND"
-
-
-def label(name: str) -> str:
-    """Name and unit for an axis."""
-    short, unit = NAMES.get(name, (name, ""))
-    return f"{short} ({unit})" if unit else short
-
-
-def short(name: str) -> str:
-    """Name without unit."""
-    return NAMES.get(name, (name, ""))[0]
 
 
 def use_style() -> None:
@@ -107,12 +74,6 @@ def letters(axes) -> None:
             va="bottom",
             fontweight="bold",
         )
-
-
-def ordered(names: Iterable[str]) -> list[str]:
-    """Names in the order in which they are printed, that of `NAMES`; those it does not have come last."""
-    rank = list(NAMES)
-    return sorted(names, key=lambda name: rank.index(name) if name in rank else len(rank))
 
 
 def limits(*arrays, low: float = 2, high: float = 98) -> tuple[float, float]:

@@ -1,5 +1,7 @@
 """Mean seasonal cycles at all towers, one small panel a tower."""
 
+from itertools import cycle
+
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
@@ -7,17 +9,19 @@ from matplotlib.lines import Line2D
 
 from h2cm.config import Config
 from h2cm.results.evaluate.series import mean_seasonal_cycle
-from h2cm.results.figures.style import DOUBLE, NAMES, REFERENCE, short, use_style
+from h2cm.results.figures.style import DOUBLE, FLUXES, REFERENCE, use_style
 from h2cm.results.figures.tower_data import LeftOut, classes
 from h2cm.results.run import Run
+from h2cm.vocabulary import OUTPUTS, short
 
 COLUMNS = 8
 
 
-def draw_cycles(folder, config: Config, fluxes: dict[str, str]) -> Figure:
-    """Panels by land-cover class and site; observed as points, predicted as lines, of `fluxes` and their colours."""
+def draw_cycles(folder, config: Config, group: str) -> Figure:
+    """Panels by land-cover class and site; observed as points, predicted as lines, of the fluxes of a group."""
     use_style()
-    data = LeftOut(Run(folder, config), fluxes)
+    data = LeftOut(Run(folder, config), (group,))
+    fluxes = dict(zip(data.targets, cycle(FLUXES[group])))
     order = classes(data.igbp)
     shown = [cell for cell in range(data.sites.size) if data.observed_months(cell)]
     shown.sort(key=lambda cell: (order.index(data.igbp[cell]), data.sites[cell]))
@@ -29,8 +33,6 @@ def draw_cycles(folder, config: Config, fluxes: dict[str, str]) -> Figure:
     for axis, cell in zip(axes.flat, shown, strict=False):
         axis.axhline(0, color=REFERENCE, linewidth=0.4)
         for flux, colour in fluxes.items():
-            if flux not in data.targets:
-                continue
             members, observed = data.pair(flux, cell, observed_only=True)
             calendar_month = data.months(flux).dt.month.values
             axis.plot(
@@ -50,7 +52,7 @@ def draw_cycles(folder, config: Config, fluxes: dict[str, str]) -> Figure:
         lowest = max((i for i in range(column, len(shown), COLUMNS)), default=None)
         if lowest is not None:
             axes.flat[lowest].tick_params(labelbottom=True)
-    unit = NAMES[next(iter(fluxes))][1]
+    unit = OUTPUTS[next(iter(fluxes))].printed_units
     figure.supylabel(f"{' and '.join(short(f) for f in fluxes)} ({unit})", fontsize=8)
     handles = []
     for flux, colour in fluxes.items():

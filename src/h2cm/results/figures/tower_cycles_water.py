@@ -1,4 +1,4 @@
-"""Mean seasonal cycle of ET at all towers."""
+"""Mean seasonal cycles of the water fluxes at all towers."""
 
 from pathlib import Path
 
@@ -10,4 +10,4 @@ from h2cm.results.figures.tower_cycles import draw_cycles
 
 def draw(folder: Path, config: Config) -> Figure:
     """Draw the figure from the files in `folder`."""
-    return draw_cycles(folder, config, {"et": "#0072B2"})
+    return draw_cycles(folder, config, "water")

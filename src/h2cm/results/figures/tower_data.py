@@ -7,9 +7,8 @@ import pandas as pd
 import xarray as xr
 
 from h2cm.results.evaluate.fold import aligned
-from h2cm.results.run import Run, constraint_of, folds, main_experiment
-
-FLUXES = ("gpp", "nee", "et")
+from h2cm.results.run import Run, folds, main_experiment, shown
+from h2cm.vocabulary import GROUPS
 
 LAND_COVER = {
     "ENF": ("evergreen needleleaf forest", "#004D40"),
@@ -48,16 +47,16 @@ class LeftOut:
     ----------
     run : Run
         Its first experiment counts.
-    fluxes : iterable of str
-        Predicted variables; those without a constraint are left out.
+    groups : iterable of str
+        Of the vocabulary: the fluxes that are shown, as far as a constraint compares them.
     """
 
-    def __init__(self, run: Run, fluxes=FLUXES):
+    def __init__(self, run: Run, groups=GROUPS):
         experiment = main_experiment(run.config)
         self.cells, self.split, self.numbers = run.cells(), run.split(), folds(run.config, experiment)
         self.sites, self.igbp = self.cells["site"].values.astype(str), self.cells["igbp"].values.astype(str)
-        names = {flux: constraint_of(run.config, flux) for flux in fluxes}
-        self.targets: dict[str, xr.DataArray] = {f: run.target(name, experiment) for f, name in names.items() if name}
+        names = shown(run.config, groups, fluxes=True)
+        self.targets: dict[str, xr.DataArray] = {flux: run.target(name, experiment) for flux, name in names.items()}
         predicted = run.ensemble(experiment, self.targets)
         self._predicted = {
             flux: np.stack([aligned(predicted[flux].isel(fold=i), target, flux)[0] for i in range(len(self.numbers))])

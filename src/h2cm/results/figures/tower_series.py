@@ -9,9 +9,10 @@ from matplotlib.lines import Line2D
 
 from h2cm.config import Config
 from h2cm.results.evaluate.metrics import scores
-from h2cm.results.figures.style import DOUBLE, PREDICTION, TARGET, label, letters, use_style, years_axis
+from h2cm.results.figures.style import DOUBLE, PREDICTION, TARGET, letters, use_style, years_axis
 from h2cm.results.figures.tower_data import LeftOut, classes
 from h2cm.results.run import Run
+from h2cm.vocabulary import label
 
 TOWERS = 8
 """Towers shown at most."""

@@ -9,8 +9,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from h2cm.config import Config
-from h2cm.results.figures.style import DOUBLE, TRAIN, VALIDATION, letters, ordered, short, use_style
+from h2cm.results.figures.style import DOUBLE, TRAIN, VALIDATION, letters, use_style
 from h2cm.results.run import Run, folds, main_experiment
+from h2cm.vocabulary import ordered, short
 
 COLUMNS = 4
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 
 from h2cm.config import Config
-from h2cm.results.run import files
+from h2cm.results.run import files, shown
 
 GRIDDED = ("twin", "products", "published")
 ANY = (*GRIDDED, "towers")
-FLUXES = ("gpp", "nee", "et")
 
 
 @dataclass(frozen=True)
@@ -23,19 +24,18 @@ class Table:
     reads : tuple of str
         Kinds of files (see `h2cm.results.run.files`).
     caption : str
-    constraints : tuple of str
-        A run that has none of these does not have the table. If empty, it needs none.
+    needs : callable, optional
+        What it shows of the constraints of a run; a run of which that is nothing does not have the table.
     """
 
     sources: tuple[str, ...]
     reads: tuple[str, ...]
     caption: str
-    constraints: tuple[str, ...] = ()
+    needs: Callable[[Config], Collection[str]] | None = None
 
     def fits(self, config: Config) -> bool:
         """Whether it can be made of a run."""
-        shown = not self.constraints or any(name in config.constraints for name in self.constraints)
-        return config.source in self.sources and shown
+        return config.source in self.sources and (self.needs is None or bool(self.needs(config)))
 
 
 TABLES: dict[str, Table] = {
@@ -58,13 +58,13 @@ TABLES: dict[str, Table] = {
         ("towers",),
         ("grid", "metrics"),
         "Skill for monthly fluxes at each tower, by models that did not see it in training.",
-        FLUXES,
+        partial(shown, fluxes=True),
     ),
     "skill_summary": Table(
         ("towers",),
         ("grid", "metrics"),
         "Skill for monthly fluxes, median and quartiles of the left-out towers.",
-        FLUXES,
+        partial(shown, fluxes=True),
     ),
 }
 

@@ -6,15 +6,14 @@ import pandas as pd
 
 from h2cm.config import Config
 from h2cm.results.evaluate.aggregate import left_out
-from h2cm.results.run import Run, constraint_of
+from h2cm.results.run import Run, shown
 
-FLUXES = ("gpp", "nee", "et")
 METRICS = ("nse", "r", "rmse", "bias")
 
 
 def tower_skill(run: Run) -> pd.DataFrame:
     """Metrics of monthly fluxes at left-out towers, tidy: experiment, cells, folds, site, flux, metric, value, n."""
-    fluxes = {constraint_of(run.config, flux): flux for flux in FLUXES}
+    fluxes = {name: flux for flux, name in shown(run.config, fluxes=True).items()}
     metrics = run.metrics()
     chosen = metrics["reference"].isin(fluxes) & (metrics["timescale"] == "monthly") & metrics["metric"].isin(METRICS)
     table = left_out(metrics[chosen], run.scopes(run.cells()))
@@ -34,7 +33,7 @@ def make(folder: Path, config: Config) -> pd.DataFrame:
     wide = skill.pivot_table(index=key, columns=["flux", "metric"], values="value", dropna=False, observed=True)
     months = skill.pivot_table(index=key, columns="flux", values="n", aggfunc="max")
     table = pd.DataFrame(index=months.index)
-    for flux in (f for f in FLUXES if f in months):
+    for flux in (f for f in shown(config, fluxes=True) if f in months):
         for metric in METRICS:
             table[f"{flux}_{metric}"] = wide[flux, metric]
         table[f"{flux}_n"] = months[flux].astype("Int64")

@@ -15,7 +15,8 @@ from h2cm.sources.harmonise.reduce import Target
 from h2cm.sources.harmonise.sources import COMPETITORS, SOURCES, Archive
 from h2cm.space import regrid
 from h2cm.space.grid import land_cells
-from h2cm.store import CARBON_FLUX, VARIABLES, DataError
+from h2cm.store import DataError
+from h2cm.vocabulary import CARBON_FLUX, VARIABLES
 
 __all__ = ["comparison", "harmonise", "products_of"]
 
@@ -53,7 +54,7 @@ def harmonise(name: str, config: Config, folder: str | Path, cells: xr.Dataset |
     Parameters
     ----------
     name : str
-        A row of `h2cm.store.VARIABLES` that comes from products.
+        A row of `h2cm.vocabulary.VARIABLES` that comes from products.
     config : Config
         ``period``, ``grid`` and ``products.local`` are used.
     folder : path

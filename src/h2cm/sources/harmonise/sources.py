@@ -26,11 +26,9 @@ from h2cm.sources.harmonise.statics import static_fields
 from h2cm.sources.products import mauna_loa
 from h2cm.space import regrid
 from h2cm.store import DataError
+from h2cm.vocabulary import RATIOS
 
 log = logging.getLogger(__name__)
-
-FLOOR = 0.1  # gC m-2 day-1; where a model's mean GPP is less, its carbon-use efficiency counts as `NEUTRAL`
-NEUTRAL = 0.5
 
 
 @dataclass(frozen=True)
@@ -176,16 +174,16 @@ def trendy_models(archive: Archive, names: tuple[str, ...]) -> dict[str, dict[st
 
 
 def carbon_use_efficiency(archive: Archive) -> np.ndarray:
-    """Mean NPP over mean GPP (cell), median of the models; `NEUTRAL` where a model's mean GPP is below `FLOOR`.
+    """Mean NPP over mean GPP (cell), median of the models; neutral (`RATIOS`) where a model's mean GPP is below the floor.
 
     A model whose efficiency lies outside 0 to 1 is left out there. Cells without any model are missing.
     """
-    ratios = []
+    ratios, row = [], RATIOS["cue"]
     for model, fluxes in trendy_models(archive, ("gpp", "npp")).items():
         both = np.isfinite(fluxes["gpp"]) & np.isfinite(fluxes["npp"])
         months = both.sum(0)
         gpp, npp = (np.where(both, fluxes[n], 0).sum(0) / np.maximum(months, 1) for n in ("gpp", "npp"))
-        ratio = np.where(gpp < FLOOR, NEUTRAL, npp / np.maximum(gpp, FLOOR))
+        ratio = np.where(gpp < row.floor, row.neutral, npp / np.maximum(gpp, row.floor))
         impossible = (months > 0) & ((ratio < 0) | (ratio > 1))
         if impossible.any():
             log.warning(

@@ -17,6 +17,7 @@ from h2cm.config import Config, ConfigError
 from h2cm.sources.products import mauna_loa
 from h2cm.sources.towers import fluxes, oneflux, radiation, sites
 from h2cm.store import DataError
+from h2cm.vocabulary import FREEZING_POINT
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ def _read_tower(path: Path, igbp: str, days: pd.DatetimeIndex, min_quality: floa
         {
             "net_radiation": radiation.net_radiation(met, albedo),
             "precipitation": met["P_ERA"],
-            "air_temperature": met["TA_ERA"] + radiation.FREEZING_POINT,
+            "air_temperature": met["TA_ERA"] + FREEZING_POINT,
             "vapour_pressure_deficit": met["VPD_ERA"],
         }
     )

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from h2cm.store import DataError
+from h2cm.vocabulary import EVAPORATION_PER_RADIATION
 
-EVAPORATION_PER_HEAT = 0.0864 / 2.45  # mm day-1 per W m-2: MJ day-1 per W, over the latent heat (MJ kg-1)
 EXTINCTION = 0.5  # of light in a canopy, per leaf area (Beer's law)
 
 TARGETS = ("gpp", "nee", "et", "fapar")
@@ -54,7 +54,7 @@ def tower_fluxes(monthly: pd.DataFrame, min_quality: float) -> pd.DataFrame:
         {
             "gpp": monthly[partitioning(monthly)].where(carbon),
             "nee": monthly["NEE_VUT_REF"].where(carbon),
-            "et": monthly["LE_F_MDS"].where(water) * EVAPORATION_PER_HEAT,
+            "et": monthly["LE_F_MDS"].where(water) * EVAPORATION_PER_RADIATION,
         }
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-FREEZING_POINT = 273.15  # K
+from h2cm.vocabulary import FREEZING_POINT
+
 STEFAN_BOLTZMANN = 5.670374419e-8  # W m-2 K-4
 EMISSIVITY = 0.98
 

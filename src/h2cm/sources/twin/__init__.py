@@ -23,9 +23,10 @@ from h2cm.sources.twin.attributes import static_attributes
 from h2cm.sources.twin.geography import Geography, survey
 from h2cm.sources.twin.parameters import Ecology, draw_ensemble, fire_emissions
 from h2cm.sources.twin.products import Bureau, Harvest
-from h2cm.sources.twin.truth import OUTPUTS, simulate
+from h2cm.sources.twin.truth import OUTPUTS, SOIL, simulate
 from h2cm.sources.twin.weather import Weather
 from h2cm.space.grid import land_cells
+from h2cm.vocabulary import PERCENT_PER_100_PPM, attributes
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +35,6 @@ SPIN_UP_YEARS = 10  # groundwater has forgotten its start after 15 times 1 / bet
 BETA_SNOW, BETA_BASEFLOW = 0.9, 0.004
 ENSEMBLE_OUTPUTS = ("gpp", "npp", "nee", "heterotrophic_respiration")
 MONTHLY = ("tws", "swe", "runoff", "et", "gpp", "npp", "nee", "ter", "relative_soil_moisture")
-CONSTANTS = {
-    "beta_snow": ("1", "correction of snowfall"),
-    "beta_baseflow": ("day-1", "slow runoff per stored groundwater"),
-    "q10": ("1", "temperature sensitivity of heterotrophic respiration"),
-    "beta_co2": ("ppm-1", "CO2 fertilisation"),
-}
-SOIL = {
-    "soil_moisture_capacity": ("mm", "soil moisture capacity"),
-    "alpha_interception": ("mm", "interception capacity of full leaves"),
-}
 
 
 def true_constants(config: Config) -> dict[str, float]:
@@ -52,7 +43,7 @@ def true_constants(config: Config) -> dict[str, float]:
         "beta_snow": BETA_SNOW,
         "beta_baseflow": BETA_BASEFLOW,
         "q10": config.twin.q10,
-        "beta_co2": config.twin.beta_co2 / 1e4,  # % per 100 ppm
+        "beta_co2": config.twin.beta_co2 / PERCENT_PER_100_PPM,
     }
 
 
@@ -175,14 +166,14 @@ def _create_truth(path: Path, cells: xr.Dataset, days: pd.DatetimeIndex, constan
         variable = file.createVariable(name, "f8", ("cell",))
         variable.setncatts(cells[name].attrs | {"units": f"degrees_{axis}"})
         variable[:] = cells[name].values
-    for name, (units, long_name) in SOIL.items():
+    for name in SOIL:
         variable = file.createVariable(name, "f8", ("cell",))
-        variable.setncatts({"units": units, "long_name": long_name, "coordinates": "lat lon"})
-    for name, (units, long_name) in CONSTANTS.items():
+        variable.setncatts(attributes(name) | {"coordinates": "lat lon"})
+    for name, value in constants.items():
         variable = file.createVariable(name, "f8", ())
-        variable.setncatts({"units": units, "long_name": long_name})
-        variable[...] = constants[name]
-    for name, (units, long_name) in OUTPUTS.items():
+        variable.setncatts(attributes(name))
+        variable[...] = value
+    for name in OUTPUTS:
         variable = file.createVariable(
             name,
             "f4",
@@ -191,5 +182,5 @@ def _create_truth(path: Path, cells: xr.Dataset, days: pd.DatetimeIndex, constan
             complevel=1,
             chunksizes=(min(number, 128), min(len(days), 731)),
         )
-        variable.setncatts({"units": units, "long_name": long_name, "coordinates": "lat lon"})
+        variable.setncatts(attributes(name) | {"coordinates": "lat lon"})
     return file

@@ -1,7 +1,7 @@
 """The process model of the synthetic Earth in NumPy, float64: the referee of the trained model.
 
 The equations of `h2cm.model.process` once more, written from the paper (Eqs. 1-4; water: Eqs. A1-A24 of Baghirov et al.,
-2025, GMD 18, 2921) and sharing no line of code with it, so that an error in one is seen in the other.
+2025, GMD 18, 2921) and sharing no line of code with it, so that an error in one is seen in the other: its physical constants are its own.
 """
 
 from __future__ import annotations
@@ -10,53 +10,32 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-CARBON, WATER, SHARE = "g m-2 day-1", "mm day-1", "1"
-
-OUTPUTS: dict[str, tuple[str, str]] = {
-    "alpha_snow_melt": ("mm day-1 K-1", "snow melt per degree above freezing"),
-    "alpha_soil_recharge": (SHARE, "share of the water input that an empty soil takes up"),
-    "alpha_groundwater_recharge": (SHARE, "share of what the soil leaves that reaches the groundwater"),
-    "alpha_wue": ("g kg-1", "water-use efficiency without CO2 fertilisation, gC per kg water"),
-    "alpha_transpiration": (SHARE, "conductance of the vegetation"),
-    "cue": (SHARE, "carbon-use efficiency"),
-    "fapar": (SHARE, "fraction of absorbed photosynthetically active radiation"),
-    "basal_respiration": (CARBON, "heterotrophic respiration at 15 degC"),
-    "alpha_soil_evaporation": (SHARE, "conductance of the soil surface"),
-    "snowfall": (WATER, "snowfall, corrected"),
-    "rainfall": (WATER, "rainfall"),
-    "snow_melt": (WATER, "snow melt"),
-    "interception": (WATER, "evaporation of intercepted rain"),
-    "soil_evaporation": (WATER, "soil evaporation"),
-    "transpiration": (WATER, "transpiration"),
-    "et": (WATER, "evapotranspiration"),
-    "water_input": (WATER, "rain and melt water that reach the ground"),
-    "soil_recharge_fraction": (SHARE, "share of the water input that the soil takes up"),
-    "soil_recharge": (WATER, "water that the soil takes up"),
-    "groundwater_recharge_fraction": (SHARE, "share of the water input that reaches the groundwater"),
-    "groundwater_recharge": (WATER, "water that reaches the groundwater"),
-    "fast_runoff_fraction": (SHARE, "share of the water input that runs off at once"),
-    "fast_runoff": (WATER, "fast runoff"),
-    "slow_runoff": (WATER, "runoff from groundwater"),
-    "runoff": (WATER, "runoff"),
-    "corrected_precipitation": (WATER, "rainfall and corrected snowfall"),
-    "swe": ("mm", "snow water equivalent"),
-    "soil_moisture": ("mm", "soil moisture"),
-    "relative_soil_moisture": (SHARE, "soil moisture over its capacity"),
-    "groundwater": ("mm", "groundwater"),
-    "tws": ("mm", "terrestrial water storage"),
-    "gpp": (CARBON, "gross primary productivity"),
-    "npp": (CARBON, "net primary productivity"),
-    "autotrophic_respiration": (CARBON, "autotrophic respiration"),
-    "heterotrophic_respiration": (CARBON, "heterotrophic respiration"),
-    "ter": (CARBON, "terrestrial ecosystem respiration"),
-    "nep": (CARBON, "net ecosystem productivity"),
-    "nee": (CARBON, "net ecosystem exchange, negative: land sink"),
-}
-"""Unit and long name of every daily output; carbon fluxes are grams of carbon."""
-
-PARAMETERS = tuple(OUTPUTS)[:9]
+PARAMETERS = (
+    "alpha_snow_melt",
+    "alpha_soil_recharge",
+    "alpha_groundwater_recharge",
+    "alpha_wue",
+    "alpha_transpiration",
+    "cue",
+    "fapar",
+    "basal_respiration",
+    "alpha_soil_evaporation",
+)
 """The daily parameters; in the trained model, networks learn them."""
 
+# fmt: off
+OUTPUTS = (
+    *PARAMETERS,
+    "snowfall", "rainfall", "snow_melt", "interception", "soil_evaporation", "transpiration", "et", "water_input",
+    "soil_recharge_fraction", "soil_recharge", "groundwater_recharge_fraction", "groundwater_recharge",
+    "fast_runoff_fraction", "fast_runoff", "slow_runoff", "runoff", "corrected_precipitation", "swe", "soil_moisture",
+    "relative_soil_moisture", "groundwater", "tws", "gpp", "npp", "autotrophic_respiration",
+    "heterotrophic_respiration", "ter", "nep", "nee",
+)
+# fmt: on
+"""What is computed each day; units and names are those of `h2cm.vocabulary`, numbers are not shared."""
+
+SOIL = ("soil_moisture_capacity", "alpha_interception")
 STORAGES = ("swe", "soil_moisture", "groundwater")
 CARRIED = (*STORAGES, "fapar", "npp")
 """What the equations hand from one day to the next."""
@@ -170,7 +149,7 @@ def simulate(
     soil: Mapping[str, np.ndarray],
     constants: Mapping[str, float],
     state: Mapping[str, np.ndarray] | None = None,
-    outputs: tuple[str, ...] = tuple(OUTPUTS),
+    outputs: tuple[str, ...] = OUTPUTS,
     dtype=np.float64,
 ) -> tuple[Fields, Fields]:
     """Run the equations through all days of `forcing`.
@@ -178,7 +157,7 @@ def simulate(
     Parameters
     ----------
     forcing : mapping
-        Named as in `h2cm.store.VARIABLES`, each (cell, day).
+        Named as in `h2cm.vocabulary.VARIABLES`, each (cell, day).
     parameters : callable
         What makes the nine parameters of a day, e.g. `prescribed` or `h2cm.sources.twin.parameters.Ecology`.
     soil, constants

@@ -64,7 +64,7 @@ class Weather:
         self.el_nino = strength * np.sin(2 * np.pi * np.arange(days) / EL_NINO_PERIOD + phase)
 
     def at(self, place: Geography, block: int) -> dict[str, np.ndarray]:
-        """The forcing at `place`, each variable of shape (day, cell), units as in `h2cm.store.VARIABLES`.
+        """The forcing at `place`, each variable of shape (day, cell), units as in `h2cm.vocabulary.VARIABLES`.
 
         Parameters
         ----------
