@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from fake_results import CONSTANTS, fake_config, fake_results
 from h2cm.results.evaluate.aggregate import left_out, over_folds
 from h2cm.results.evaluate.files import join_tables
-from h2cm.results.evaluate.fold import COLUMNS, evaluate_fold
+from h2cm.results.evaluate.fold import COLUMNS, evaluate_fold, value_pairs
 from h2cm.results.evaluate.metrics import METRICS, scores
 from h2cm.results.evaluate.series import (
     anomaly,
@@ -25,7 +27,8 @@ from h2cm.results.evaluate.series import (
     monthly_means,
 )
 from h2cm.results.run import Run, constraint_of, files
-from h2cm.store import DataError, save_netcdf
+from h2cm.store import DataError, holds_anomalies, save_netcdf, write
+from h2cm.vocabulary import DEPARTURE, MEAN_SEASONAL_CYCLE
 
 finite = st.floats(-100, 100, width=32)
 series = arrays("f8", st.integers(3, 40), elements=finite)
@@ -369,3 +372,42 @@ def test_constants_of_all_folds(twin):
     folder, config, _ = twin
     constants = Run(folder, config).constants()
     assert len(constants) == 6 and constants["beta_co2"].between(10, 30).all()
+
+
+def test_a_perfect_prediction_of_a_target_that_holds_anomalies(tmp_path):
+    """As the published `nee_iav`: compared with the flux itself, a perfect model had an NSE far below 0."""
+    config = fake_config("twin")
+    folder = fake_results(tmp_path, config, n_cells=20)
+    flux = xr.load_dataset(folder / "predictions/cv/fold_1/monthly.nc")["nee"]
+    departure = anomaly(flux.values.astype("f8"), flux["month"].dt.month.values)
+    departure[np.random.default_rng(1).random(departure.shape) < 0.15] = np.nan
+    target = xr.DataArray(departure, {"month": flux["month"].values}, ("cell", "month"), "nee_carboscope")
+    attrs = {"units": "g m-2 day-1", DEPARTURE: MEAN_SEASONAL_CYCLE}
+    write(target.assign_attrs(attrs), folder / "store/nee_carboscope.nc", "test")
+    assert holds_anomalies(xr.load_dataset(folder / "store/nee_carboscope.nc")["nee_carboscope"])
+
+    table = evaluate_fold(folder, config, "cv", 1).query("reference == 'nee_carboscope'")
+    assert set(table["timescale"]) == {"anomaly"} and "spatial_pattern" not in set(table["scope"])
+    nse = table[table["metric"] == "nse"]["value"]
+    assert len(nse) > 3 and nse.min() > 1 - 1e-6
+    assert table[table["metric"] == "rmse"]["value"].max() < 1e-5
+    others = evaluate_fold(folder, config, "cv", 1).query("reference == 'nee_oco2'")
+    assert set(others["timescale"]) == {"monthly", "msc", "anomaly", "mean"}
+    figure = import_module("h2cm.results.figures.series").draw(folder, config)
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    assert len(figure.axes) - len(shown) == 2 and all(axis.has_data() for axis in shown)
+
+
+def test_a_ratio_is_evaluated_by_its_own_sides(tmp_path):
+    config = fake_config("twin")
+    row = config.constraints["cue"].model_copy(update={"prediction": "wue"})
+    config = config.model_copy(update={"constraints": config.constraints | {"cue": row}})
+    folder = fake_results(tmp_path, config, n_cells=20)
+    predicted = xr.load_dataset(folder / "predictions/cv/fold_0/monthly.nc")
+    days = predicted["month"].dt.days_in_month.values
+    wue = (predicted["gpp"].values @ days) / (predicted["transpiration"].values @ days)
+    (found,) = [p for reference, _, p, _ in value_pairs(Run(folder, config), predicted, "cv") if reference == "cue"]
+    np.testing.assert_allclose(found, wue, rtol=1e-6)
+    drop(folder / "predictions/cv/fold_0/monthly.nc", "transpiration")
+    with pytest.raises(DataError, match="expected 'transpiration' for 'cue'"):
+        evaluate_fold(folder, config, "cv", 0)

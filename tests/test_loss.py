@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from climates import PAPER_CONSTRAINTS, climate, make_store, model_for
 from h2cm.comparisons import COMPARISONS, Calendar
 from h2cm.config import Constraint, Experiment, Prior, parse
+from h2cm.store import DataError
 from h2cm.train.data import load, statistics
 from h2cm.train.loop import Objective, build_fold
-from h2cm.train.loss import constraint_losses, prior_losses, ratio_of_means
+from h2cm.train.loss import constraint_losses, prior_losses, ratio_of_means, required_outputs
 from h2cm.vocabulary import RATIOS
 
 
@@ -223,3 +225,78 @@ def test_monthly_means_are_means_of_the_days(setup):
     means = data.forcing[..., 2] @ data.averaging()
     expected = store["air_temperature"].resample(time="MS").mean()
     np.testing.assert_allclose(means, expected.transpose("cell", "time"), rtol=1e-6)
+
+
+def test_any_ratio_is_scored_by_its_own_sides_floor_and_neutral_value():
+    """GPP 4 gC m-2 day-1 of 1 mm day-1 transpired is a water-use efficiency of 4 gC kg-1, whatever NPP is."""
+    months = calendar(np.array([0, 1]))
+    predictions = {
+        "gpp": torch.full((3, 2), 4.0).double(),
+        "npp": torch.full((3, 2), 2.0).double(),
+        "transpiration": torch.tensor([[1.0, 1.0], [2.0, 2.0], [0.01, 0.0]]).double(),
+    }
+    rows = {"wue": Constraint(prediction="wue", compare="mean_ratio")}
+    assert set(required_outputs(rows)) == {"gpp", "transpiration"}
+
+    def loss(*target):
+        targets = {"wue": torch.tensor(target).double()}
+        return float(constraint_losses(predictions, targets, torch.ones(3), months, rows, {"wue": 1.0})["wue"])
+
+    assert loss(4.0, 2.0, RATIOS["wue"].neutral) == 0
+    assert loss(0.5, 2.0, RATIOS["wue"].neutral) == pytest.approx(3.5**2 / 3)
+    assert loss(float("nan"), 2.0, float("nan")) == 0
+
+
+def compared_by_hand(kind: str, y: np.ndarray, months: np.ndarray) -> np.ndarray:
+    """What a comparison compares, spread over the months of the series, NaN where not observed."""
+    if y.ndim == 1:
+        return y
+    frame = pd.DataFrame(y.T)
+    cycle = frame.groupby(months).transform("mean").where(frame.notna())
+    made = {
+        "monthly": frame,
+        "monthly_centred": frame - frame.mean(),
+        "mean_seasonal_cycle": cycle,
+        "spatial_mean_anomaly": frame - cycle,
+    }
+    return made[kind].to_numpy().T
+
+
+@pytest.mark.parametrize("name", PAPER_CONSTRAINTS)
+def test_a_constraint_is_standardised_by_what_is_compared(setup, name):
+    """Replacing the target by what is compared of it (its own anomaly, its own cycle) changes nothing in the loss.
+
+    So a constraint weighs the same whether its source gives fluxes (products, synthetic Earth) or anomalies
+    (published).
+    """
+    store, config = setup
+    training = torch.arange(8)
+    months = store["month"].dt.month.values
+    other = store.copy(deep=True)
+    other[name].values[:] = compared_by_hand(config.constraints[name].compare, store[name].values, months)
+    if name == "nee_carboscope":  # the level and the cycle were of another size altogether
+        assert store[name].values[:8][np.isfinite(store[name].values[:8])].std() > 1.02 * np.nanstd(other[name][:8])
+    (_, one), (_, two) = (losses_on(s, config, torch.arange(8)) for s in (store, other))
+    assert float(one[name].detach()) == pytest.approx(float(two[name].detach()), rel=2e-5)
+    found = statistics(load(store, config, Experiment()), training).targets[name]
+    values = compared_by_hand(config.constraints[name].compare, store[name].values[:8].astype(float), months)
+    if config.constraints[name].compare == "mean_seasonal_cycle":  # 12 values a cell, however often each was observed
+        values = np.stack([np.nanmean(values[:, months == m], 1) for m in range(1, 13)], 1)
+    assert found == pytest.approx(np.nanstd(values), rel=1e-6)
+
+
+def test_a_constraint_without_variation_is_refused_with_its_comparison(setup):
+    store, config = setup
+    flat = store.copy(deep=True)
+    flat["nee_carboscope"].values[:] = 0.1 * np.sin(store["month"].dt.month.values)  # each year like the other
+    with pytest.raises(DataError, match="nee_carboscope: .* for the comparison spatial_mean_anomaly"):
+        statistics(load(flat, config, Experiment()), torch.arange(8))
+
+
+def test_a_prediction_that_is_not_finite_is_not_taken_for_a_gap():
+    rows = {"gpp": Constraint(prediction="gpp", compare="monthly")}
+    predictions = {"gpp": torch.tensor([[float("nan"), 1.0]])}
+    losses = constraint_losses(
+        predictions, {"gpp": torch.ones(1, 2)}, torch.ones(1), calendar(np.array([0, 1])), rows, {"gpp": 1.0}
+    )
+    assert not torch.isfinite(losses["gpp"])

@@ -178,3 +178,10 @@ def test_another_resolution_is_refused(record, run):
 def test_no_store_there(tmp_path, run):
     with pytest.raises(DataError, match=r"expected one Zarr store .* found 0"):
         published.read(Path(tmp_path), run)
+
+
+def test_the_target_of_anomalies_says_so(data, tmp_path):
+    said = {name for name in data.data_vars if store.holds_anomalies(data[name])}
+    assert said == {"nee_carboscope"}
+    published.write(data[["area", "nee_carboscope"]], tmp_path, "test")
+    assert store.holds_anomalies(xr.load_dataset(tmp_path / "nee_carboscope.nc")["nee_carboscope"])

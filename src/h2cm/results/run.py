@@ -187,7 +187,7 @@ def shown(config: Config, groups: Iterable[str] = GROUPS, level: bool = False, f
         Only variables whose role is flux.
     """
     names = dict.fromkeys(config.constraints[name].prediction for name in series_constraints(config))
-    rows = [OUTPUTS[name] for name in ordered(names)]
+    rows = [OUTPUTS[name] for name in ordered(names) if name in OUTPUTS]
     chosen = [row.name for row in rows if row.group in groups and (row.role == "flux" or not fluxes)]
     found = {name: constraint_of(config, name, level) for name in chosen}
     return {variable: name for variable, name in found.items() if name}
