@@ -289,7 +289,7 @@ def test_a_constraint_without_variation_is_refused_with_its_comparison(setup):
     store, config = setup
     flat = store.copy(deep=True)
     flat["nee_carboscope"].values[:] = 0.1 * np.sin(store["month"].dt.month.values)  # each year like the other
-    with pytest.raises(DataError, match="nee_carboscope: .* for the comparison spatial_mean_anomaly"):
+    with pytest.raises(DataError, match=r"nee_carboscope: .* for the comparison spatial_mean_anomaly"):
         statistics(load(flat, config, Experiment()), torch.arange(8))
 
 

@@ -13,7 +13,7 @@ from h2cm.results.evaluate.series import common
 from h2cm.results.figures.geography import Map
 from h2cm.results.figures.style import DOUBLE, letters, limits, use_style
 from h2cm.results.run import Run, folds, main_experiment, shown
-from h2cm.vocabulary import OUTPUTS, short
+from h2cm.vocabulary import OUTPUTS, SHARE, short
 
 COLOURS = {"carbon": cm.bamako_r, "water": cm.lapaz_r, "vegetation": cm.bamako_r}
 SIGNED = cm.bam_r
@@ -43,7 +43,7 @@ def draw(folder: Path, config: Config) -> Figure:
         if row.signed:
             high = max(abs(low), abs(high))
             low = -high
-        unit = row.printed_units
+        unit = "" if row.units == SHARE else row.printed_units
         colours = {"cmap": SIGNED if row.signed else COLOURS[row.group], "vmin": low, "vmax": high}
         background.cells(axis_row[0], o, *place, **colours)
         mesh = background.cells(axis_row[1], p, *place, **colours)

@@ -15,7 +15,7 @@ from h2cm.results.evaluate.series import mean
 from h2cm.results.figures.geography import Map
 from h2cm.results.figures.style import DOUBLE, PREDICTION, REFERENCE, letters, limits, use_style
 from h2cm.results.run import Run, main_experiment
-from h2cm.vocabulary import RATIOS, find, short
+from h2cm.vocabulary import RATIOS, SHARE, find, short
 
 ROWS = {"cue": cm.batlow, "heterotrophic_respiration": cm.lajolla_r, "transpiration": cm.lapaz_r}
 """What is shown, with its colours."""
@@ -42,8 +42,8 @@ def draw(folder: Path, config: Config) -> Figure:
         for axis, values, title in zip(axis_row, (o, middle), ("truth", "H2CM"), strict=False):
             mesh = background.cells(axis, values, *place, cmap=colours, vmin=low, vmax=high)
             axis.set_title(f"{short(name)}, {title}")
-        unit = find(name).printed_units
-        figure.colorbar(mesh, ax=axis_row[:2], label="" if unit == "–" else unit, extend="both", aspect=14, pad=0.02)
+        unit = "" if find(name).units == SHARE else find(name).printed_units
+        figure.colorbar(mesh, ax=axis_row[:2], label=unit, extend="both", aspect=14, pad=0.02)
         _scatter(axis_row[2], o[test], p[:, test], area[test], name)
     letters(axes)
     return figure
