@@ -20,7 +20,7 @@ from h2cm.train.data import load, statistics
 CONSTRAINTS = {
     "gpp": {"prediction": "gpp", "compare": "mean_seasonal_cycle"},
     "nee": {"prediction": "nee", "compare": "monthly"},
-    "nee_carboscope": {"prediction": "nee", "compare": "spatial_mean_anomaly"},
+    "nee_carboscope": {"prediction": "nee", "compare": "monthly_centred"},
 }
 
 
@@ -201,7 +201,7 @@ def test_a_batch_that_is_not_finite_is_skipped_and_counted(store, split, tmp_pat
         (lambda s, t: (s.drop_vars("nee"), t), r"nee: the configuration has this constraint"),
         (lambda s, t: (s.assign(nee=s.nee * np.nan), t), r"nee: expected observations"),
         (lambda s, t: (s, t.drop(columns="fold_0")), r"expected a column fold_0"),
-        (lambda s, t: (s, t.replace("validation", "test")), r"no cell to validation on"),
+        (lambda s, t: (s, t.replace("validation", "test")), r"no cell for validation"),
         (lambda s, t: (s, t.iloc[:4]), r"expected the 10 cells"),
     ],
 )

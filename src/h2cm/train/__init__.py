@@ -54,7 +54,7 @@ def roles(table: pd.DataFrame, fold: int, n_cells: int) -> tuple[np.ndarray, np.
     found = tuple(table.loc[table[column] == role, "cell"].to_numpy(copy=True) for role in ("train", "validation"))
     for role, cells in zip(("train", "validation"), found):
         if len(cells) == 0:
-            raise DataError(f"split table: {column}: no cell to {role} on")
+            raise DataError(f"split table: {column}: no cell for {'training' if role == 'train' else role}")
     return found
 
 

@@ -31,7 +31,7 @@ def read(config: Config) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Variables as in `h2cm.store.VARIABLES`; dimensions ``cell`` (a tower, in the order of their names), ``time``,
+        Variables as in `h2cm.vocabulary.VARIABLES`; dimensions ``cell`` (a tower, in the order of their names), ``time``,
         ``month``, ``feature``; coordinates ``site``, ``igbp``, ``lat`` and ``lon`` (cell). ``area`` is 1 for every
         tower.
 

@@ -1,6 +1,6 @@
 """A weather generator: daily forcing for any cells, any period and any seed.
 
-Weather systems, slow warm and cold spells and wet and dry years are smooth random fields that live
+Weather systems, slow warm and cold spells and wet and dry years are smooth random fields that change with time
 (`h2cm.sources.twin.fields`), so neighbours see the same weather, though not quite. Whether a day is wet follows a two-state
 Markov chain whose draws are such a field, how much it rains a gamma distribution (Richardson, 1981, Water Resources
 Research 17, 182). Clouds, humidity and temperature follow the rain, radiation the clouds.
