@@ -16,7 +16,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/retrieve.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/split.smk"
-include: f"workflow/rules/{TRAINING}.smk"
+include: "workflow/rules/train.smk" if CONFIG.training.folds_per_job == 1 else "workflow/rules/train_together.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
@@ -25,15 +25,15 @@ include: "workflow/rules/figures.smk"
 rule all:
     default_target: True
     input:
-        final_outputs(),
+        PLAN.promised(),
 
 
 rule data:
     input:
-        store_files(),
-        f"{RUN}/store_summary.csv",
+        PLAN.store,
+        at("store_summary"),
 
 
 onsuccess:
     if workflow.is_main_process:
-        print(where_results_are())
+        print(PLAN.where_results_are())

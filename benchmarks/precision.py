@@ -21,6 +21,7 @@ import torch
 
 from h2cm.config import Config, load
 from h2cm.model.backends import stretch
+from h2cm.results.paths import path
 from h2cm.store import open_store
 from h2cm.train import choose_device, train
 
@@ -73,7 +74,7 @@ def validation_losses(run: Path, config: Config, backend: str, epochs: int, **tr
     store, split = open_store(sorted((run / "store").glob("*.nc"))), pd.read_csv(run / "split" / "split.csv")
     with tempfile.TemporaryDirectory() as folder:
         train(store, split, config, next(iter(config.experiments)), [0], folder)
-        table = pd.read_csv(Path(folder) / "fold_0" / "losses.csv")
+        table = pd.read_csv(Path(folder, path("losses", experiment=next(iter(config.experiments)), fold=0)))
     return table.loc[(table["cells"] == "validation") & (table["constraint"] == "total"), "loss"].to_numpy()
 
 

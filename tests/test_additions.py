@@ -38,7 +38,7 @@ def copy(tmp_path):
         def run(code: str) -> str:
             """What the code prints, run with the copy and the helpers of the tests."""
             paths = os.pathsep.join([str(tmp_path / "src"), str(ROOT / "tests")])
-            head = "from pathlib import Path\nfrom fake_results import *\nfrom h2cm.workflow.checks import check\n"
+            head = "from pathlib import Path\nfrom fake_results import *\nfrom h2cm.workflow.preflight import check\n"
             done = subprocess.run(
                 [sys.executable, "-c", head + code],
                 capture_output=True,
@@ -218,7 +218,7 @@ print(data.attrs["source"], bool(data.notnull().all()))
 
 def an_experiment(copy):
     code = """
-from h2cm.results.run import files
+from h2cm.results.paths import files
 values = fake_config("twin").model_dump(mode="json")
 values["experiments"]["carbon"] = {"constraints": ["gpp", "nee_oco2"], "folds": [1]}
 config = parse(values)

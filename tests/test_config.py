@@ -7,8 +7,8 @@ import yaml
 
 from conftest import ROOT
 from h2cm import vocabulary
-from h2cm.config import Config, ConfigError, from_part, load, parse, part
-from h2cm.workflow.checks import check
+from h2cm.config import Config, ConfigError, from_sections, load, parse, sections_of
+from h2cm.workflow.preflight import check
 from h2cm.workflow.reference import insert
 
 FILES = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name != "products.yaml")
@@ -70,9 +70,9 @@ def test_configuration_files_are_valid(path):
         ),
         ("experiments.cv.train_years", [2010, 2019], "experiments.cv.train_years: expected years within the period"),
         (
-            "experiments.cv.evaluate_years",
+            "evaluation.periods.late",
             [2000, 2010],
-            "experiments.cv.evaluate_years: expected years within the period",
+            "evaluation.periods.late: expected years within the period",
         ),
         ("experiments.a b", {}, "experiments.a b: expected a name of letters"),
         ("split.test_sites", ["DE-Hai"], "split.test_sites: expected none, as the source is twin"),
@@ -129,9 +129,14 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_a_part_has_its_sections_and_no_other(values):
     config = parse(values)
-    seen = from_part(yaml.safe_load(yaml.safe_dump(part(config, "seed", "period", "constraints", experiment="prior"))))
+    seen = from_sections(
+        yaml.safe_load(yaml.safe_dump(sections_of(config, "seed", "period", "constraints", experiment="prior")))
+    )
     assert (seen.seed, seen.period, seen.constraints) == (config.seed, config.period, config.constraints)
-    assert seen.experiments == {"prior": config.experiments["prior"]}
+    assert seen.experiments.keys() == {"prior"}
+    assert seen.experiments["prior"].priors == config.experiments["prior"].priors
+    with pytest.raises(AttributeError):
+        _ = seen.experiments["prior"].folds
     for name in Config.model_fields.keys() - {"seed", "period", "constraints", "experiments"}:
         with pytest.raises(AttributeError):
             getattr(seen, name)

@@ -97,7 +97,7 @@ def edit(done):
 
 def configure(edit, done: Path, **changes) -> None:
     name = "config/config.yaml"
-    edit(name, (done / name).read_text(), yaml.safe_dump(CONFIG | changes))
+    edit(name, yaml.safe_dump(CONFIG), yaml.safe_dump(CONFIG | changes))
 
 
 def test_comments_and_docstrings_run_nothing(done, edit):
@@ -161,8 +161,13 @@ def test_another_seed_splits_again_and_makes_another_earth(done, edit):
 
 def test_several_folds_by_one_job(done, edit):
     configure(edit, done, training={"folds_per_job": 2})
+    assert planned(done) == {"resolve": 1}, "the same numbers"
+    configure(edit, done, training={"folds_per_job": 2, "learning_rate": 0.001})
     jobs = planned(done)
     assert jobs["train_cv_folds_0_1"] == jobs["train_prior_folds_0"] == 1 and jobs["train"] == 0
+    # what a profile sets for `train` counts for these rules too
+    said = snakemake(done, "all", "--dry-run", "--set-threads", "train=2")
+    assert re.search(r"rule train_cv_folds_0_1:(?:\n    .*)*\n    threads: 2\n", said), said
 
 
 def test_a_given_configuration_replaces_the_default(done, tmp_path):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from fake_results import CONSTANTS, fake_config, fake_results
+from h2cm.config import Evaluation
 from h2cm.results.evaluate.aggregate import left_out, over_folds
 from h2cm.results.evaluate.files import join_tables
 from h2cm.results.evaluate.fold import COLUMNS, evaluate_fold, value_pairs
@@ -26,7 +27,8 @@ from h2cm.results.evaluate.series import (
     mean_seasonal_cycle,
     monthly_means,
 )
-from h2cm.results.run import Run, constraint_of, files
+from h2cm.results.paths import files
+from h2cm.results.run import Run, constraint_of
 from h2cm.store import DataError, holds_anomalies, save_netcdf, write
 from h2cm.vocabulary import DEPARTURE, MEAN_SEASONAL_CYCLE
 
@@ -284,15 +286,24 @@ def test_constants_and_ratio_against_the_truth(twin):
     assert value == pytest.approx(expected, rel=1e-5) and n == test.sum()
 
 
-def test_years_of_an_experiment_are_evaluated(tmp_path):
+def test_every_period_of_the_evaluation_beside_the_whole(tmp_path):
     config = fake_config("twin")
     folder = fake_results(tmp_path, config, n_cells=12)
-    limited = config.experiments["cv"].model_copy(update={"evaluate_years": (2011, 2011)})
-    config = config.model_copy(update={"experiments": {"cv": limited}})
-    table = evaluate_fold(folder, config, "cv", 0)
+    whole = evaluate_fold(folder, config, "cv", 0)
+    assert set(whole["period"]) == {"whole"}
+    periods = Evaluation(periods={"middle": (2011, 2011), "first": (2010, 2010)})
+    table = evaluate_fold(folder, config.model_copy(update={"evaluation": periods}), "cv", 0)
+    assert set(table["period"]) == {"whole", "middle", "first"}
+    pd.testing.assert_frame_equal(table[table["period"] == "whole"].reset_index(drop=True), whole)
     series = table[(table["scope"] == "area_weighted_mean") & (table["timescale"] == "monthly")]
-    assert series["n"].max() == 12
-    assert set(series.loc[series["reference"] == "truth", "n"]) == {12}  # the targets have gaps
+    length = series.groupby("period")["n"].max()
+    assert length["middle"] == 12 and length["whole"] == 36
+    middle = series[series["period"] == "middle"]
+    assert set(middle.loc[middle["reference"] == "truth", "n"]) == {12}  # the targets have gaps
+    # a target without a month in a period is left out there: OCO-2 begins in 2011
+    assert "nee_oco2" in set(middle["reference"]) and "nee_oco2" not in set(
+        table.loc[table["period"] == "first", "reference"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -342,7 +353,14 @@ def test_tables_are_joined_whole_or_not_at_all(tmp_path):
 
 
 def test_spread_over_folds_and_left_out_cells():
-    key = {"experiment": "cv", "reference": "gpp", "variable": "gpp", "timescale": "monthly", "metric": "nse"}
+    key = {
+        "experiment": "cv",
+        "period": "whole",
+        "reference": "gpp",
+        "variable": "gpp",
+        "timescale": "monthly",
+        "metric": "nse",
+    }
     rows = [
         {"fold": fold, "cells": cells, "scope": scope, "value": value, "n": 10}
         for fold, cells, scope, value in [

@@ -12,14 +12,15 @@ import pytest
 from matplotlib import pyplot as plt
 
 from fake_results import CONSTANTS, fake_config, fake_results
-from h2cm.config import ConfigError, from_part, part
+from h2cm.config import ConfigError, from_sections, sections_of
 from h2cm.model.networks import NETWORKS
 from h2cm.results import figures, tables
 from h2cm.results.evaluate.fold import evaluate_fold
 from h2cm.results.figures import geography
 from h2cm.results.figures.registry import FIGURES, figure_inputs, figure_names
 from h2cm.results.figures.style import DOUBLE, SINGLE, save
-from h2cm.results.run import Run, folds
+from h2cm.results.paths import folds
+from h2cm.results.run import Run
 from h2cm.results.tables.registry import TABLES, table_inputs, table_names
 from h2cm.space.grid import Grid
 from h2cm.store import DataError, save_csv
@@ -37,7 +38,7 @@ def runs(tmp_path_factory):
         folder = fake_results(tmp_path_factory.mktemp(source), config, n_cells=24)
         rows = [evaluate_fold(folder, config, e, k) for e in config.experiments for k in folds(config, e)]
         save_csv(pd.concat(rows), folder / "evaluation/metrics.csv")
-        found[source] = folder, from_part(part(config, *SECTIONS))
+        found[source] = folder, from_sections(sections_of(config, *SECTIONS))
     return found
 
 
@@ -228,10 +229,14 @@ def test_coastlines_of_a_region_and_of_the_globe():
     assert len(geography.coastlines((-180.0, -60.0, 180.0, 85.0))) > 20
 
 
-def test_metrics_leave_out_an_experiment_evaluated_in_other_years(runs):
+def test_metrics_of_all_experiments_over_the_whole_period(runs, tmp_path):
+    """Those over other periods of the evaluation, which stand in the same table, are not drawn."""
     folder, config = runs["twin"]
-    other = config.experiments["prior"].model_copy(update={"evaluate_years": (2012, 2012)})
-    config = config.model_copy(update={"experiments": config.experiments | {"prior": other}})
-    both = import_module("h2cm.results.figures.metrics_carbon").draw(*runs["twin"])
     alone = import_module("h2cm.results.figures.metrics_carbon").draw(folder, config)
-    assert len(both.axes[0].patches) == 6 and len(alone.axes[0].patches) == 3
+    metrics = pd.read_csv(folder / "evaluation/metrics.csv")
+    other = metrics.assign(period="dry", value=metrics["value"] * 5)
+    save_csv(pd.concat([metrics, other]), tmp_path / "evaluation/metrics.csv")
+    both = import_module("h2cm.results.figures.metrics_carbon").draw(tmp_path, config)
+    assert len(alone.axes[0].patches) == 6
+    heights = [[patch.get_height() for patch in figure.axes[0].patches] for figure in (alone, both)]
+    assert heights[0] == heights[1]

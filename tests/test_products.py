@@ -84,7 +84,7 @@ def test_there_and_back(product, tmp_path):
             np.testing.assert_allclose(one.transpose(*expected.dims), expected, atol=tolerance, rtol=1e-6)
             np.testing.assert_allclose(data.lon, GRID.lon)
             np.testing.assert_allclose(data.lat, GRID.lat)
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob("*.unfinished"))
 
 
 def test_all_products_are_listed():

@@ -81,7 +81,7 @@ def run(folder: Path, config: dict) -> Path:
     results = Path("results", config["run"])
     assert re.search(rf"figures +{results}/figures/", said), "the end says where the results are"
     assert "Nothing to be done" in snakemake(folder, *arguments)
-    assert not list(folder.rglob("*.part")), "nothing half-written stays"
+    assert not list(folder.rglob("*.unfinished")), "nothing half-written stays"
     for name in config["figures"]:
         for kind in ("png", "pdf"):
             assert (folder / results / "figures" / f"{name}.{kind}").stat().st_size > 1000

@@ -56,7 +56,7 @@ def split():
 
 
 def tensors(folder, fold=0):
-    return weights.load(folder / f"fold_{fold}" / "model.safetensors").state_dict()
+    return weights.load(folder / "training" / "cv" / f"fold_{fold}" / "model.safetensors").state_dict()
 
 
 def same(one, two):
@@ -71,18 +71,17 @@ def trained(store, split, tmp_path_factory):
 
 
 def test_files_say_all_that_is_needed(trained, store):
-    losses = pd.read_csv(trained / "fold_0" / "losses.csv")
+    losses = pd.read_csv(trained / "training" / "cv" / "fold_0" / "losses.csv")
     assert set(losses["cells"]) == {"train", "validation", "all"}
     assert set(losses["epoch"]) == {0, 1, 2}
     total = losses.query("cells == 'validation' and constraint == 'total'").set_index("epoch")["loss"]
     parts = losses.query("cells == 'validation' and constraint in @CONSTRAINTS").groupby("epoch")["loss"].sum()
     np.testing.assert_allclose(total, parts, rtol=1e-5)
-    metadata = weights.read_metadata(trained / "fold_0" / "model.safetensors")
+    metadata = weights.read_metadata(trained / "training" / "cv" / "fold_0" / "model.safetensors")
     assert metadata["fold"] == 0 and metadata["experiment"] == "cv"
     assert metadata["best_epoch"] == int(total.idxmin()) + 1
     assert metadata["config"]["training"]["batch_cells"] == 4
     assert "torch" in metadata["provenance"]["versions"]
-    assert not (trained / "fold_0" / "checkpoint.pt").exists()
 
 
 def test_same_seed_same_weights_to_the_bit(trained, store, split, tmp_path):
@@ -107,14 +106,16 @@ def test_a_killed_training_goes_on_to_the_same_weights(trained, store, split, tm
     monkeypatch.setattr("h2cm.train.run_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
         train(store, split, configuration(), "cv", [0], tmp_path)
-    assert (tmp_path / "fold_0" / "checkpoint.pt").exists()
-    assert not (tmp_path / "fold_0" / "model.safetensors").exists()
+    assert (tmp_path / "training" / "cv" / "fold_0" / "checkpoint.pt").exists()
+    assert not (tmp_path / "training" / "cv" / "fold_0" / "model.safetensors").exists()
     epochs = []
     monkeypatch.setattr("h2cm.train.run_epoch", lambda f, o, p: (epochs.append(f[0].epoch), run_epoch(f, o, p)))
     train(store, split, configuration(), "cv", [0], tmp_path)
     assert epochs == [2]
     assert same(tensors(trained), tensors(tmp_path))
-    pd.testing.assert_frame_equal(*(pd.read_csv(f / "fold_0" / "losses.csv") for f in (trained, tmp_path)))
+    pd.testing.assert_frame_equal(
+        *(pd.read_csv(f / "training" / "cv" / "fold_0" / "losses.csv") for f in (trained, tmp_path))
+    )
 
 
 def test_a_checkpoint_of_other_data_or_settings_is_not_used(store, split, tmp_path, monkeypatch):
@@ -151,12 +152,12 @@ def test_test_cells_do_not_matter(trained, store, split, tmp_path):
 
 def test_the_best_epoch_is_kept_and_training_stops(store, split, tmp_path):
     train(store, split, configuration(epochs=30, patience=2, learning_rate=0.3), "cv", [0], tmp_path)
-    losses = pd.read_csv(tmp_path / "fold_0" / "losses.csv")
+    losses = pd.read_csv(tmp_path / "training" / "cv" / "fold_0" / "losses.csv")
     total = losses.query("cells == 'validation' and constraint == 'total'").set_index("epoch")["loss"]
     assert len(total) < 30
     assert len(total) - 1 - total.idxmin() == 2
     constants = losses.query("constraint == 'constant:q10'").set_index("epoch")["loss"]
-    model = weights.load(tmp_path / "fold_0" / "model.safetensors")
+    model = weights.load(tmp_path / "training" / "cv" / "fold_0" / "model.safetensors")
     assert float(model.constants()["q10"]) == pytest.approx(constants[total.idxmin()], rel=1e-6)
 
 
@@ -182,7 +183,7 @@ def test_a_batch_that_is_not_finite_is_skipped_and_counted(store, split, tmp_pat
 
     monkeypatch.setattr(loop.Objective, "losses", poisoned)
     train(store, split, configuration(epochs=1), "cv", [0], tmp_path)
-    table = pd.read_csv(tmp_path / "fold_0" / "losses.csv")
+    table = pd.read_csv(tmp_path / "training" / "cv" / "fold_0" / "losses.csv")
     assert table.query("constraint == 'skipped_batches'")["loss"].tolist() == [1.0]
     assert np.isfinite(table["loss"]).all()
     assert all(torch.isfinite(t).all() for t in tensors(tmp_path).values())
@@ -214,7 +215,7 @@ def test_bad_input_is_refused_before_training(store, split, tmp_path, change, me
 
 def test_prediction_in_memory_and_on_disk_agree(trained, store, tmp_path, monkeypatch):
     monkeypatch.setattr("h2cm.model.prediction.CHUNK", 3)
-    model = h2cm.load(trained / "fold_0" / "model.safetensors")
+    model = h2cm.load(trained / "training" / "cv" / "fold_0" / "model.safetensors")
     whole = h2cm.predict(model, store)
     assert set(OUTPUTS) <= set(whole.data_vars)
     assert whole["nee"].attrs["units"] == "g m-2 day-1" and whole["nee"].dtype == np.float32
@@ -227,14 +228,20 @@ def test_prediction_in_memory_and_on_disk_agree(trained, store, tmp_path, monkey
         np.testing.assert_allclose(monthly["soil_moisture_capacity"], whole["soil_moisture_capacity"], rtol=1e-6)
         assert float(daily["q10"]) == pytest.approx(float(whole["q10"]))
         assert monthly["month"].values[0] == np.datetime64("2001-01-01")
-        assert not list(tmp_path.glob("*.part"))
+        assert not list(tmp_path.glob(".*"))
 
 
 def test_predictions_follow_the_conventions(trained, store, tmp_path):
     """CF 1.11, as the compliance checker reads it."""
     from compliance_checker.runner import CheckSuite, ComplianceChecker
 
-    write(h2cm.load(trained / "fold_0" / "model.safetensors"), store, tmp_path, daily=["nee"], monthly=["gpp", "tws"])
+    write(
+        h2cm.load(trained / "training" / "cv" / "fold_0" / "model.safetensors"),
+        store,
+        tmp_path,
+        daily=["nee"],
+        monthly=["gpp", "tws"],
+    )
     CheckSuite.load_all_available_checkers()
     for name in ("daily", "monthly"):
         report = tmp_path / f"{name}.txt"
@@ -245,7 +252,7 @@ def test_predictions_follow_the_conventions(trained, store, tmp_path):
 
 
 def test_prediction_refuses_other_attributes_and_unknown_outputs(trained, store):
-    model = h2cm.load(trained / "fold_0" / "model.safetensors")
+    model = h2cm.load(trained / "training" / "cv" / "fold_0" / "model.safetensors")
     with pytest.raises(DataError, match=r"attribute_9"):
         h2cm.predict(model, store.assign_coords(feature=["attribute_0", "attribute_1", "attribute_2", "attribute_9"]))
     with pytest.raises(DataError, match=r"snow_depth: not known"):

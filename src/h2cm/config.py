@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -61,10 +61,13 @@ class Period(Section):
         return self
 
 
-class Grid(Section):
+class GridSection(Section):
     resolution: PositiveFloat = Field(1.0, description="degrees; must divide 180")
     bounds: tuple[float, float, float, float] = Field(
         (-180.0, -60.0, 180.0, 85.0), strict=False, description="west, south, east, north (degrees)"
+    )
+    regridding: Literal["builtin", "xesmf"] = Field(
+        "builtin", description="what regrids the products: the built-in engine, or ESMF by the package xESMF"
     )
     min_land_fraction: float = Field(0.5, ge=0, le=1, description="least share of land of a cell that is used")
 
@@ -170,8 +173,15 @@ class Experiment(Section):
         {}, description="regularisation of a global constant; beta_co2 in % per 100 ppm"
     )
     train_years: Years | None = Field(None, description="years whose targets are trained and validated on")
-    evaluate_years: Years | None = Field(None, description="years evaluated")
     constraints: tuple[str, ...] | None = Field(None, strict=False, description="constraints used; all if not given")
+
+
+class Evaluation(Section):
+    """What is scored; changes no training."""
+
+    periods: dict[str, Years] = Field(
+        {}, description="periods, by name, over which every experiment is evaluated beside the whole period of the run"
+    )
 
 
 class Prediction(Section):
@@ -207,7 +217,7 @@ class Config(Section):
     )
     seed: int = Field(0, ge=0, description="of the synthetic Earth, the split, initial weights and batches")
     period: Period = Field(Period(), description="days that are simulated")
-    grid: Grid = Field(Grid(), description="target grid; towers: not used")
+    grid: GridSection = Field(GridSection(), description="target grid; towers: not used")
     twin: Twin = Field(Twin(), description="source `twin`")
     towers: Towers = Field(Towers(), description="source `towers`")
     products: Products = Field(Products(), description="sources `products` and `published`")
@@ -220,6 +230,7 @@ class Config(Section):
         description="by name: what each does differently; the first is the one that most figures show",
     )
     prediction: Prediction = Field(Prediction(), description="what is written")
+    evaluation: Evaluation = Field(Evaluation(), description="what is scored")
     figures: tuple[str, ...] = Field(
         (), strict=False, description="figures drawn, by name; all that the source allows if empty"
     )
@@ -266,7 +277,6 @@ def _contradictions(config: Config) -> list[str]:
         if not _NAME.fullmatch(name):
             lines.append(f"{path}: expected a name of letters, digits and underscores")
         within_period(f"{path}.train_years", experiment.train_years)
-        within_period(f"{path}.evaluate_years", experiment.evaluate_years)
         for constraint in experiment.constraints or ():
             if constraint not in config.constraints:
                 lines.append(
@@ -279,6 +289,12 @@ def _contradictions(config: Config) -> list[str]:
             if wrong or not experiment.folds or len(set(experiment.folds)) < len(experiment.folds):
                 expected = f"different folds from 0 to {config.split.folds - 1}, at least one"
                 lines.append(f"{path}.folds: expected {expected} (found {list(experiment.folds)})")
+    for name, years in config.evaluation.periods.items():
+        within_period(f"evaluation.periods.{name}", years)
+        if not _NAME.fullmatch(name) or name == "whole":
+            lines.append(
+                f"evaluation.periods: expected names of letters, digits and underscores, not whole (found {name!r})"
+            )
     if config.source == "towers":
         if not config.towers.folders:
             lines.append("towers.folders: expected at least one folder of ONEFlux zips, found none")
@@ -308,34 +324,85 @@ def load(path: str | Path) -> Config:
     return parse(values, str(path))
 
 
-def part(config: Config, *sections: str, experiment: str | None = None) -> dict:
-    """Some sections of a configuration as plain values: all that one step of the workflow gets to see.
+HOW: dict[str, tuple[str, ...]] = {"model": ("backend",), "training": ("device", "folds_per_job")}
+"""Keys that decide how a result is computed, not which one: another value of theirs runs nothing again."""
+
+
+def sections_of(config: Config, *keys: str, experiment: str | None = None) -> dict:
+    """Some keys of a configuration as plain values: all that decides the result of one step of the workflow.
 
     Parameters
     ----------
     config : Config
-    *sections : str
-        Keys of the top level.
+    *keys : str
+        Sections (``grid``) or what is in them (``split.folds``); ``*`` stands for every entry (``constraints.*.years``),
+        a name that an entry does not have for nothing. The values of `HOW` are left out. Constraints come in the order
+        of their names, as the order in the file does not matter.
     experiment : str, optional
-        The only experiment that the step is about; adds ``experiments`` with this entry.
+        The only experiment that the step is about; adds its row without ``folds``, and leaves out the constraints that
+        it does not use.
     """
-    values = config.model_dump(mode="json", include=set(sections))
+    dumped, chosen = config.model_dump(mode="json"), {}
+    dumped["constraints"] = dict(sorted(dumped["constraints"].items()))
     if experiment is not None:
-        values["experiments"] = {experiment: config.experiments[experiment].model_dump(mode="json")}
-    return values
+        row = dumped["experiments"][experiment]
+        used = row["constraints"] or list(config.constraints)
+        dumped["constraints"] = {name: row for name, row in dumped["constraints"].items() if name in used}
+        row["constraints"] = sorted(used)
+        chosen["experiments"] = {experiment: {key: value for key, value in row.items() if key != "folds"}}
+    for key in keys:
+        _copy(dumped, chosen, key.split("."))
+    for section, how in HOW.items():
+        if section in chosen:
+            chosen[section] = {key: value for key, value in chosen[section].items() if key not in how}
+    return chosen
 
 
-def from_part(values: dict) -> Config:
-    """A configuration that has the sections in `values` (see `part`) and no other.
+def _copy(source: dict, target: dict, names: list[str]) -> None:
+    first, *rest = names
+    for name in source if first == "*" else [first]:
+        if name in source and rest:
+            _copy(source[name], target.setdefault(name, {}), rest)
+        elif name in source:
+            target[name] = source[name]
 
-    Reading a section that it does not have is an AttributeError: a step cannot silently depend on what it was not
-    given.
+
+def from_sections(values: dict, how: Config | None = None) -> Config:
+    """A configuration that has what is in `values` (see `sections_of`) and nothing else.
+
+    Reading a key that it does not have is an AttributeError: a step cannot silently depend on what it was not given.
+
+    Parameters
+    ----------
+    values : dict
+    how : Config, optional
+        Where the values of `HOW` are taken from, for the sections that `values` has; the defaults if not given.
     """
-    fields = {
-        name: TypeAdapter(Config.model_fields[name].rebuild_annotation()).validate_python(value)
-        for name, value in values.items()
-    }
-    config = Config.model_construct(**fields)
-    for name in Config.model_fields.keys() - fields.keys():
-        vars(config).pop(name, None)
-    return config
+    made = _partial(Config, values)
+    for section, keys in HOW.items():
+        if section in values:
+            given = getattr(how, section) if how else Config.model_fields[section].default
+            vars(made)[section] = getattr(made, section).model_copy(update={key: getattr(given, key) for key in keys})
+    return made
+
+
+def _partial(model: type[Section], values: dict) -> Section:
+    """A section with some of its keys only."""
+    fields = {}
+    for name, value in values.items():
+        field = model.model_fields[name]
+        inner = [one for one in (field.annotation, *get_args(field.annotation)) if _is_section(one)]
+        if inner and _is_section(field.annotation):
+            fields[name] = _partial(inner[0], value)
+        elif inner:
+            fields[name] = {key: _partial(inner[0], row) for key, row in value.items()}
+        else:
+            fields[name] = TypeAdapter(field.rebuild_annotation()).validate_python(value)
+    section = model.model_construct(**fields)
+    for name in model.model_fields.keys() - fields.keys():
+        vars(section).pop(name, None)
+    return section
+
+
+def _is_section(annotation) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Section)

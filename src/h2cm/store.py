@@ -7,7 +7,6 @@ One netCDF file a variable, ``<store>/<name>.nc``, and ``grid.nc`` with the cell
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from h2cm.files import whole
 from h2cm.vocabulary import DEPARTURE, MEAN_SEASONAL_CYCLE, VARIABLES, Variable
 
 
@@ -71,11 +71,8 @@ def check(data: xr.DataArray, origin: str) -> None:
 
 def save_netcdf(dataset: xr.Dataset | xr.DataArray, path: str | Path, **options) -> None:
     """Write a netCDF file whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    dataset.to_netcdf(part, **options)
-    os.replace(part, path)
+    with whole(path) as file:
+        dataset.to_netcdf(file, **options)
 
 
 def write(data: xr.DataArray, path: str | Path, origin: str) -> None:
@@ -137,8 +134,5 @@ def summarise(dataset: xr.Dataset) -> pd.DataFrame:
 
 def save_csv(table: pd.DataFrame, path: str | Path, **options) -> None:
     """Write a table whole or not at all; `options` go to ``to_csv``."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    table.to_csv(part, index=False, **options)
-    os.replace(part, path)
+    with whole(path) as file:
+        table.to_csv(file, index=False, **options)

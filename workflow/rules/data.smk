@@ -3,19 +3,19 @@
 
 rule resolve:
     output:
-        f"{RUN}/config.yaml",
+        at("configuration"),
     log:
-        f"{RUN}/logs/resolve.log",
+        at("log", job="resolve"),
     benchmark:
-        f"{RUN}/benchmarks/resolve.tsv"
+        at("benchmark", job="resolve")
     conda:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
         mem_mb=growing(500),
-        runtime=5,
+        runtime=growing(5),
     params:
-        config=sections(*type(CONFIG).model_fields),
+        config=CONFIG.model_dump(mode="json"),
         code=code("resolve.py"),
     message:
         "Writing the resolved configuration"
@@ -25,21 +25,21 @@ rule resolve:
 
 rule store_summary:
     input:
-        store_files(),
+        PLAN.store,
     output:
-        f"{RUN}/store_summary.csv",
+        at("store_summary"),
     log:
-        f"{RUN}/logs/store_summary.log",
+        at("log", job="store_summary"),
     benchmark:
-        f"{RUN}/benchmarks/store_summary.tsv"
+        at("benchmark", job="store_summary")
     conda:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
         mem_mb=growing(8000),
-        runtime=20,
+        runtime=growing(20),
     params:
-        config=sections(),
+        config={},
         code=code("store_summary.py"),
     message:
         "Summarising the store"
@@ -51,21 +51,21 @@ if CONFIG.source == "towers":
 
     rule towers:
         input:
-            tower_files(),
+            PLAN.tower_files(),
         output:
-            store_files(),
+            PLAN.store,
         log:
-            f"{RUN}/logs/towers.log",
+            at("log", job="towers"),
         benchmark:
-            f"{RUN}/benchmarks/towers.tsv"
+            at("benchmark", job="towers")
         conda:
             "../../envs/h2cm.yaml"
         threads: 1
         resources:
             mem_mb=growing(4000),
-            runtime=60,
+            runtime=growing(60),
         params:
-            config=sections("source", "period", "towers", "constraint_names"),
+            config=PLAN.keys("towers"),
             code=code("towers.py"),
         message:
             "Reading the towers"
@@ -77,19 +77,19 @@ if CONFIG.source in ("twin", "products"):
 
     rule grid:
         output:
-            f"{RUN}/store/grid.nc",
+            at("grid"),
         log:
-            f"{RUN}/logs/grid.log",
+            at("log", job="grid"),
         benchmark:
-            f"{RUN}/benchmarks/grid.tsv"
+            at("benchmark", job="grid")
         conda:
             "../../envs/h2cm.yaml"
         threads: 1
         resources:
             mem_mb=growing(4000),
-            runtime=10,
+            runtime=growing(10),
         params:
-            config=sections("grid"),
+            config=PLAN.keys("grid"),
             code=code("grid.py"),
         message:
             "Finding the land cells of the grid"
@@ -98,24 +98,24 @@ if CONFIG.source in ("twin", "products"):
 
     rule harmonise:
         input:
-            f"{RUN}/store/grid.nc",
-            products=lambda w: product_files(w.variable),
+            at("grid"),
+            products=lambda w: PLAN.product_files(w.variable),
         output:
-            f"{RUN}/store/{{variable}}.nc",
+            at("variable"),
         log:
-            f"{RUN}/logs/harmonise/{{variable}}.log",
+            at("log", job="harmonise/{variable}"),
         benchmark:
-            f"{RUN}/benchmarks/harmonise/{{variable}}.tsv"
+            at("benchmark", job="harmonise/{variable}")
         conda:
             "../../envs/h2cm.yaml"
         threads: 1
         resources:
             mem_mb=growing(8000),
-            runtime=120,
+            runtime=growing(120),
         params:
-            config=sections("source", "period", "grid", "products"),
-            folder=lambda w: PRODUCTS,
-            code=lambda w: code("harmonise.py", *readers(w.variable)),
+            config=lambda w: PLAN.keys("harmonise", products=products_of(w.variable)),
+            folder=lambda w: PLAN.products,
+            code=lambda w: code("harmonise.py", *PLAN.readers(w.variable)),
         message:
             "Harmonising {wildcards.variable}"
         script:
@@ -123,24 +123,24 @@ if CONFIG.source in ("twin", "products"):
 
     rule comparison:
         input:
-            f"{RUN}/store/grid.nc",
-            products=lambda w: product_files(w.competitor),
+            at("grid"),
+            products=lambda w: PLAN.product_files(w.competitor),
         output:
-            f"{RUN}/comparison/{{competitor}}.nc",
+            at("comparison"),
         log:
-            f"{RUN}/logs/comparison/{{competitor}}.log",
+            at("log", job="comparison/{competitor}"),
         benchmark:
-            f"{RUN}/benchmarks/comparison/{{competitor}}.tsv"
+            at("benchmark", job="comparison/{competitor}")
         conda:
             "../../envs/h2cm.yaml"
         threads: 1
         resources:
             mem_mb=growing(8000),
-            runtime=120,
+            runtime=growing(120),
         params:
-            config=sections("source", "period", "grid", "products"),
-            folder=lambda w: PRODUCTS,
-            code=lambda w: code("comparison.py", *readers(w.competitor)),
+            config=lambda w: PLAN.keys("harmonise", products=products_of(w.competitor)),
+            folder=lambda w: PLAN.products,
+            code=lambda w: code("comparison.py", *PLAN.readers(w.competitor)),
         message:
             "Harmonising the competitor {wildcards.competitor}"
         script:
@@ -151,20 +151,20 @@ if CONFIG.source == "twin":
 
     rule twin:
         output:
-            truth=f"{RUN}/twin/truth.nc",
-            products=directory(f"{RUN}/twin/products"),
+            truth=at("truth"),
+            products=directory(at("pseudo_products")),
         log:
-            f"{RUN}/logs/twin.log",
+            at("log", job="twin"),
         benchmark:
-            f"{RUN}/benchmarks/twin.tsv"
+            at("benchmark", job="twin")
         conda:
             "../../envs/h2cm.yaml"
         threads: 1
         resources:
             mem_mb=growing(8000),
-            runtime=60,
+            runtime=growing(60),
         params:
-            config=sections("seed", "period", "grid", "twin"),
+            config=PLAN.keys("twin"),
             code=code("twin.py"),
         message:
             "Making the synthetic Earth"

@@ -3,24 +3,24 @@
 
 rule evaluate:
     input:
-        store=store_files(["grid", *CONFIG.constraints]),
-        split=f"{RUN}/split/split.csv",
-        monthly=f"{RUN}/predictions/{{experiment}}/fold_{{fold}}/monthly.nc",
-        truth=TRUTH,
+        store=PLAN.of_run(["grid", "targets"]),
+        split=at("split"),
+        monthly=at("monthly"),
+        truth=PLAN.of_run(["truth"]),
     output:
-        f"{RUN}/evaluation/{{experiment}}/fold_{{fold}}.csv",
+        at("fold_metrics"),
     log:
-        f"{RUN}/logs/evaluate/{{experiment}}_fold_{{fold}}.log",
+        at("log", job="evaluate/{experiment}_fold_{fold}"),
     benchmark:
-        f"{RUN}/benchmarks/evaluate/{{experiment}}_fold_{{fold}}.tsv"
+        at("benchmark", job="evaluate/{experiment}_fold_{fold}")
     conda:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=growing(60),
     params:
-        config=sections("source", "period", "constraints"),
+        config=PLAN.keys("evaluate"),
         folder=lambda w: RUN,
         code=code("evaluate.py"),
     message:
@@ -31,21 +31,21 @@ rule evaluate:
 
 rule metrics:
     input:
-        folds=in_run(f"evaluation/{experiment}/fold_{fold}.csv" for experiment, fold in trained()),
+        folds=PLAN.of_run(["fold_metrics"]),
     output:
-        f"{RUN}/evaluation/metrics.csv",
+        at("metrics"),
     log:
-        f"{RUN}/logs/metrics.log",
+        at("log", job="metrics"),
     benchmark:
-        f"{RUN}/benchmarks/metrics.tsv"
+        at("benchmark", job="metrics")
     conda:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=10,
+        runtime=growing(10),
     params:
-        config=sections(),
+        config={},
         code=code("metrics.py"),
     message:
         "Collecting the metrics"

@@ -3,22 +3,22 @@
 
 rule figure:
     input:
-        lambda w: in_run(figure_inputs(w.figure, CONFIG)),
+        lambda w: [f"{RUN}/{file}" for file in figure_inputs(w.figure, CONFIG)],
     output:
-        png=report(f"{RUN}/figures/{{figure}}.png", category="Figures", caption="../report/caption.rst"),
-        pdf=f"{RUN}/figures/{{figure}}.pdf",
+        png=report(at("figure"), category="Figures", caption="../report/caption.rst"),
+        pdf=at("figure_pdf"),
     log:
-        f"{RUN}/logs/figures/{{figure}}.log",
+        at("log", job="figures/{figure}"),
     benchmark:
-        f"{RUN}/benchmarks/figures/{{figure}}.tsv"
+        at("benchmark", job="figures/{figure}")
     conda:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=30,
+        runtime=growing(30),
     params:
-        config=sections(*DRAWN),
+        config=PLAN.keys("figure"),
         folder=lambda w: RUN,
         caption=lambda w: FIGURES[w.figure].caption,
         code=lambda w: code("figure.py", f"h2cm.results.figures.{w.figure}"),
@@ -30,21 +30,21 @@ rule figure:
 
 rule table:
     input:
-        lambda w: in_run(table_inputs(w.table, CONFIG)),
+        lambda w: [f"{RUN}/{file}" for file in table_inputs(w.table, CONFIG)],
     output:
-        report(f"{RUN}/tables/{{table}}.csv", category="Tables", caption="../report/caption.rst"),
+        report(at("table"), category="Tables", caption="../report/caption.rst"),
     log:
-        f"{RUN}/logs/tables/{{table}}.log",
+        at("log", job="tables/{table}"),
     benchmark:
-        f"{RUN}/benchmarks/tables/{{table}}.tsv"
+        at("benchmark", job="tables/{table}")
     conda:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=30,
+        runtime=growing(30),
     params:
-        config=sections(*DRAWN),
+        config=PLAN.keys("table"),
         folder=lambda w: RUN,
         caption=lambda w: TABLES[w.table].caption,
         code=lambda w: code("table.py", f"h2cm.results.tables.{w.table}"),

@@ -3,24 +3,24 @@
 
 rule predict:
     input:
-        store=store_files(STORE_INPUTS),
-        weights=f"{RUN}/training/{{experiment}}/fold_{{fold}}/model.safetensors",
+        store=PLAN.forcing,
+        weights=at("weights"),
     output:
-        monthly=f"{RUN}/predictions/{{experiment}}/fold_{{fold}}/monthly.nc",
-        daily=f"{RUN}/predictions/{{experiment}}/fold_{{fold}}/daily.nc",
+        monthly=at("monthly"),
+        daily=at("daily"),
     log:
-        f"{RUN}/logs/predict/{{experiment}}_fold_{{fold}}.log",
+        at("log", job="predict/{experiment}_fold_{fold}"),
     benchmark:
-        f"{RUN}/benchmarks/predict/{{experiment}}_fold_{{fold}}.tsv"
+        at("benchmark", job="predict/{experiment}_fold_{fold}")
     conda:
         "../../envs/h2cm.yaml"
     threads: training_threads()
     resources:
-        mem_mb=growing(memory(4)),
-        runtime=240,
+        mem_mb=growing(PLAN.memory(4)),
+        runtime=growing(240),
         gpu=resources.gpus(CONFIG),
     params:
-        config=sections("constraints", "model", "training", "prediction"),
+        config=PLAN.keys("predict"),
         code=code("predict.py"),
     message:
         "Predicting {wildcards.experiment}, fold {wildcards.fold}"

@@ -6,18 +6,18 @@ rule retrieve:
     output:
         f"{CONFIG.products.folder}/retrieved/{{product}}_{{part}}.csv",
     log:
-        f"{RUN}/logs/retrieve/{{product}}_{{part}}.log",
+        at("log", job="retrieve/{product}_{part}"),
     benchmark:
-        f"{RUN}/benchmarks/retrieve/{{product}}_{{part}}.tsv"
+        at("benchmark", job="retrieve/{product}_{part}")
     localrule: True  # nodes of a cluster often cannot reach the network
     conda:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
         mem_mb=1000,
-        runtime=1440,
+        runtime=growing(1440),
     params:
-        config=sections(),
+        config={},
         folder=lambda w: str(CONFIG.products.folder),
         own=lambda w: CONFIG.products.local.get(w.product),
     message:
@@ -32,17 +32,17 @@ rule condense:
     output:
         f"{CONFIG.products.folder}/condensed/{{product}}_{{part}}.nc",
     log:
-        f"{RUN}/logs/condense/{{product}}_{{part}}.log",
+        at("log", job="condense/{product}_{part}"),
     benchmark:
-        f"{RUN}/benchmarks/condense/{{product}}_{{part}}.tsv"
+        at("benchmark", job="condense/{product}_{part}")
     conda:
         "../../envs/h2cm.yaml"
     threads: 2
     resources:
         mem_mb=growing(4000),
-        runtime=240,
+        runtime=growing(240),
     params:
-        config=sections(),
+        config={},
         folder=lambda w: str(CONFIG.products.folder),
         code=lambda w: code("condense.py", f"h2cm.sources.products.{w.product}"),
     message:
@@ -55,21 +55,21 @@ if CONFIG.source == "published":
 
     rule published:
         input:
-            product_files("published"),
+            PLAN.product_files("published"),
         output:
-            store_files(),
+            PLAN.store,
         log:
-            f"{RUN}/logs/published.log",
+            at("log", job="published"),
         benchmark:
-            f"{RUN}/benchmarks/published.tsv"
+            at("benchmark", job="published")
         conda:
             "../../envs/h2cm.yaml"
         threads: 2
         resources:
             mem_mb=growing(8000),
-            runtime=120,
+            runtime=growing(120),
         params:
-            config=sections("source", "period", "grid", "products", "constraint_names"),
+            config=PLAN.keys("published"),
             code=code("published.py"),
         message:
             "Mapping the published inputs and targets to the store"

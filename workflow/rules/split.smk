@@ -3,21 +3,21 @@
 
 rule split:
     input:
-        f"{RUN}/store/grid.nc",
+        at("grid"),
     output:
-        f"{RUN}/split/split.csv",
+        at("split"),
     log:
-        f"{RUN}/logs/split.log",
+        at("log", job="split"),
     benchmark:
-        f"{RUN}/benchmarks/split.tsv"
+        at("benchmark", job="split")
     conda:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=5,
+        runtime=growing(5),
     params:
-        config=sections("seed", "split"),
+        config=PLAN.keys("split"),
         code=code("split.py"),
     message:
         "Drawing the test set and the folds"

@@ -3,27 +3,26 @@
 
 rule train:
     input:
-        store=store_files(),
-        split=f"{RUN}/split/split.csv",
+        forcing=PLAN.forcing,
+        targets=lambda w: PLAN.targets(w.experiment),
+        split=at("split"),
     output:
-        weights=f"{RUN}/training/{{experiment}}/fold_{{fold}}/model.safetensors",
-        losses=f"{RUN}/training/{{experiment}}/fold_{{fold}}/losses.csv",
+        weights=[at("weights")],
+        losses=[at("losses")],
     log:
-        f"{RUN}/logs/train/{{experiment}}_fold_{{fold}}.log",
+        at("log", job="train/{experiment}_fold_{fold}"),
     benchmark:
-        f"{RUN}/benchmarks/train/{{experiment}}_fold_{{fold}}.tsv"
+        at("benchmark", job="train/{experiment}_fold_{fold}")
     conda:
         "../../envs/h2cm.yaml"
     threads: training_threads()
     resources:
-        mem_mb=growing(memory(8)),
-        runtime=1440,
+        mem_mb=growing(PLAN.memory(8)),
+        runtime=growing(1440),
         gpu=resources.gpus(CONFIG),
     params:
-        config=sections("seed", "constraints", "model", "training"),
-        experiment="{experiment}",
-        folds=lambda w: [int(w.fold)],
-        folder=lambda w: f"{RUN}/training/{w.experiment}",
+        config=lambda w: PLAN.keys("train", w.experiment),
+        folder=lambda w: RUN,
         code=code("train.py"),
     message:
         "Training {wildcards.experiment}, fold {wildcards.fold}"

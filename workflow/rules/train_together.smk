@@ -1,33 +1,32 @@
 """Training of several folds by one job (``training.folds_per_job``): a rule for each job, as its outputs are a list."""
 
-for experiment, group in fold_groups():
+for experiment, group in PLAN.fold_groups():
     label = f"{experiment}_folds_{'_'.join(map(str, group))}"
 
     rule:
         name:
             f"train_{label}"
         input:
-            store=store_files(),
-            split=f"{RUN}/split/split.csv",
+            forcing=PLAN.forcing,
+            targets=PLAN.targets(experiment),
+            split=at("split"),
         output:
-            weights=in_run(f"training/{experiment}/fold_{fold}/model.safetensors" for fold in group),
-            losses=in_run(f"training/{experiment}/fold_{fold}/losses.csv" for fold in group),
+            weights=[at("weights", experiment=experiment, fold=fold) for fold in group],
+            losses=[at("losses", experiment=experiment, fold=fold) for fold in group],
         log:
-            f"{RUN}/logs/train/{label}.log",
+            at("log", job=f"train/{label}"),
         benchmark:
-            f"{RUN}/benchmarks/train/{label}.tsv"
+            at("benchmark", job=f"train/{label}")
         conda:
             "../../envs/h2cm.yaml"
         threads: training_threads()
         resources:
-            mem_mb=growing(memory(8)),
-            runtime=1440,
+            mem_mb=growing(PLAN.memory(8)),
+            runtime=growing(1440),
             gpu=resources.gpus(CONFIG),
         params:
-            config=sections("seed", "constraints", "model", "training", experiment=experiment),
-            experiment=experiment,
-            folds=group,
-            folder=lambda w, experiment=experiment: f"{RUN}/training/{experiment}",
+            config=PLAN.keys("train", experiment),
+            folder=lambda w: RUN,
             code=code("train.py"),
         message:
             f"Training {experiment}, folds {', '.join(map(str, group))}"

@@ -2,18 +2,22 @@
 
 import pandas as pd
 
+from h2cm.results.paths import names_in
 from h2cm.store import open_store
 from h2cm.train import train
 from h2cm.workflow.job import job
 from h2cm.workflow.provenance import record
 
+store = [*snakemake.input.forcing, *snakemake.input.targets]
+trained = [names_in("weights", file) for file in snakemake.output.weights]
+
 with job(snakemake, progress=True) as config:
     train(
-        open_store(snakemake.input.store),
+        open_store(store),
         pd.read_csv(snakemake.input.split),
         config,
-        snakemake.params.experiment,
-        snakemake.params.folds,
+        trained[0]["experiment"],
+        [int(names["fold"]) for names in trained],
         snakemake.params.folder,
-        record([*snakemake.input.store, snakemake.input.split], snakemake.params.code),
+        record([*store, snakemake.input.split], snakemake.params.code),
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import netCDF4
@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 import xarray as xr
 
+from h2cm.files import whole
 from h2cm.model import H2CM, OUTPUTS
 from h2cm.store import DataError
 from h2cm.train.data import month_index, stack_forcing, stack_static
@@ -152,22 +153,20 @@ def write(
 
     outputs = tuple(dict.fromkeys((*daily, *monthly)))
     _check(model, dataset, outputs)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     months, days = month_index(dataset)
     starts = pd.PeriodIndex.from_fields(year=months[:, 0], month=months[:, 1], freq="M").to_timestamp()
     length = np.bincount(days)
     axes = {"daily": ("time", dataset["time"].values, daily), "monthly": ("month", starts.values, monthly)}
-    parts = {kind: folder / f"{kind}.nc.part" for kind in axes}
     origin = _origin(model, provenance)
-    for kind, (axis, values, _) in axes.items():
-        frame = xr.Dataset(coords=_coordinates(dataset, slice(None)) | {axis: values}, attrs=origin)
-        for name in STATIC_PARAMETERS:
-            frame[name] = ("cell", np.full(frame.sizes["cell"], np.nan, "f4"))
-        _describe(frame, model).to_netcdf(parts[kind])
-    files = {kind: netCDF4.Dataset(part, "a") for kind, part in parts.items()}
-    try:
+    with ExitStack() as stack:
+        files = {}
         for kind, (axis, values, names) in axes.items():
+            unfinished = stack.enter_context(whole(Path(folder) / f"{kind}.nc"))
+            frame = xr.Dataset(coords=_coordinates(dataset, slice(None)) | {axis: values}, attrs=origin)
+            for name in STATIC_PARAMETERS:
+                frame[name] = ("cell", np.full(frame.sizes["cell"], np.nan, "f4"))
+            _describe(frame, model).to_netcdf(unfinished)
+            files[kind] = stack.enter_context(netCDF4.Dataset(unfinished, "a"))
             shape = (min(CHUNK, dataset.sizes["cell"]), len(values))
             for name in names:
                 variable = files[kind].createVariable(
@@ -183,8 +182,3 @@ def write(
             for file in files.values():
                 for name, values in static.items():
                     file[name][cells] = values
-    finally:
-        for file in files.values():
-            file.close()
-    for kind, part in parts.items():
-        os.replace(part, folder / f"{kind}.nc")

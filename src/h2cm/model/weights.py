@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 
+from h2cm.files import whole
 from h2cm.model import H2CM
 from h2cm.store import DataError
 
@@ -24,13 +24,19 @@ def save(model: H2CM, path: str | Path, features: tuple[str, ...], **metadata) -
     **metadata
         Anything that JSON can hold: configuration, experiment, fold, versions, input hashes.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    part = path.with_name(path.name + ".part")
     metadata["features"] = list(features)
-    save_file(tensors, part, {key: json.dumps(value, default=str, sort_keys=True) for key, value in metadata.items()})
-    os.replace(part, path)
+    header = {key: json.dumps(value, default=str, sort_keys=True) for key, value in metadata.items()}
+    with whole(path) as file:
+        file.write_bytes(_in_order(serialise(tensors, header)))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same safetensors file with the keys of its header in order: the library writes them as they come."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header = header.ljust(-(-len(header) // 8) * 8)  # tensors begin at a multiple of 8 bytes
+    return len(header).to_bytes(8, "little") + header + content[8 + length :]
 
 
 def read_metadata(path: str | Path) -> dict:

@@ -1,4 +1,4 @@
-"""The files of a run, `results/<run>/`, as evaluation, figures and tables read them."""
+"""What the files of a run hold (where they are: `h2cm.results.paths`), as evaluation, figures and tables read them."""
 
 from __future__ import annotations
 
@@ -11,45 +11,14 @@ import pandas as pd
 import xarray as xr
 
 from h2cm.comparisons import COMPARISONS
-from h2cm.config import Config
+from h2cm.config import Config, Years
 from h2cm.results.evaluate.series import monthly_means
+from h2cm.results.paths import every_fold, folds, path
 from h2cm.store import DataError
 from h2cm.vocabulary import CONSTANTS, GROUPS, OUTPUTS, ordered, reported
 
-
-def folds(config: Config, experiment: str) -> tuple[int, ...]:
-    """The folds that an experiment trains."""
-    chosen = config.experiments[experiment].folds
-    return tuple(range(config.split.folds)) if chosen is None else chosen
-
-
-def main_experiment(config: Config) -> str:
-    """The experiment that figures show which show only one: the first."""
-    return next(iter(config.experiments))
-
-
-def files(kinds: Iterable[str], config: Config) -> list[str]:
-    """Paths of files in the folder of a run, relative to it.
-
-    Parameters
-    ----------
-    kinds : iterable of str
-        ``grid``, ``targets`` (all constraints), ``split``, ``truth`` (of the synthetic Earth), ``metrics``; ``losses`` and ``monthly`` (all folds
-        of all experiments), ``monthly_main`` (all folds of the first experiment).
-    """
-    main = main_experiment(config)
-    every = [(experiment, fold) for experiment in config.experiments for fold in folds(config, experiment)]
-    paths = {
-        "grid": ["store/grid.nc"],
-        "targets": [f"store/{name}.nc" for name in config.constraints],
-        "split": ["split/split.csv"],
-        "truth": ["twin/truth.nc"] if config.source == "twin" else [],
-        "metrics": ["evaluation/metrics.csv"],
-        "losses": [f"training/{e}/fold_{k}/losses.csv" for e, k in every],
-        "monthly": [f"predictions/{e}/fold_{k}/monthly.nc" for e, k in every],
-        "monthly_main": [f"predictions/{main}/fold_{k}/monthly.nc" for k in folds(config, main)],
-    }
-    return [path for kind in kinds for path in paths[kind]]
+WHOLE = "whole"
+"""The period of the evaluation that is all years of the run."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +28,15 @@ class Run:
     folder: Path
     config: Config
 
-    def _load(self, path: str) -> xr.Dataset:
-        file = Path(self.folder, path)
+    def _file(self, kind: str, **names) -> Path:
+        file = Path(self.folder, path(kind, **names))
         if not file.is_file():
             raise DataError(f"{file}: expected a file of this run, found none")
-        return xr.load_dataset(file)
+        return file
 
     def cells(self) -> xr.Dataset:
         """``lat``, ``lon``, ``area`` of the cells; at towers ``site`` and ``igbp``."""
-        return self._load("store/grid.nc")
+        return xr.load_dataset(self._file("grid"))
 
     def scopes(self, cells: xr.Dataset) -> np.ndarray:
         """The name of each cell in the table of metrics: that of the tower, or ``cell 17``."""
@@ -75,33 +44,29 @@ class Run:
             return cells["site"].values.astype(str)
         return np.array([f"cell {i}" for i in range(cells.sizes["cell"])])
 
-    def target(self, name: str, experiment: str | None = None) -> xr.DataArray:
-        """A constraint (cell, month) in the years in which it is compared and `experiment` is evaluated."""
-        data = self._load(f"store/{name}.nc")[name]
+    def target(self, name: str, years: Years | None = None) -> xr.DataArray:
+        """A constraint (cell, month) in the years in which it is compared, of these only `years` if given."""
+        data = xr.load_dataset(self._file("variable", variable=name))[name]
         if "month" not in data.dims:
             return data
-        return data.isel(month=self.evaluated(data["month"], name, experiment))
+        return data.isel(month=self.compared(data["month"], name, years))
 
-    def evaluated(self, months: xr.DataArray, constraint: str | None, experiment: str | None) -> np.ndarray:
-        """Which months are compared (bool): those of the constraint's and of the experiment's years."""
-        spans = [
-            self.config.constraints[constraint].years if constraint else None,
-            self.config.experiments[experiment].evaluate_years if experiment else None,
-        ]
+    def compared(self, months: xr.DataArray, constraint: str | None, years: Years | None = None) -> np.ndarray:
+        """Which months are compared (bool): those of the constraint's years that are among `years`."""
         year = months.dt.year.values
         chosen = np.ones(year.shape, bool)
-        for span in spans:
+        for span in (self.config.constraints[constraint].years if constraint else None, years):
             if span:
                 chosen &= (year >= span[0]) & (year <= span[1])
         return chosen
 
     def split(self) -> pd.DataFrame:
         """One row a cell; columns ``fold_<k>`` with train, validation or test."""
-        return pd.read_csv(Path(self.folder, "split/split.csv"))
+        return pd.read_csv(self._file("split"))
 
     def monthly(self, experiment: str, fold: int) -> xr.Dataset:
         """Monthly predictions of a fold, its constants and static parameters."""
-        return self._load(f"predictions/{experiment}/fold_{fold}/monthly.nc")
+        return xr.load_dataset(self._file("monthly", experiment=experiment, fold=fold))
 
     def ensemble(self, experiment: str, names: Iterable[str]) -> xr.Dataset:
         """Some monthly predictions of all folds, with a dimension ``fold``.
@@ -121,33 +86,32 @@ class Run:
         members = [member[names] for member in members]
         return xr.concat(members, dim=pd.Index(numbers, name="fold"), combine_attrs="override")
 
-    def metrics(self) -> pd.DataFrame:
-        """The table of all metrics."""
-        return pd.read_csv(Path(self.folder, "evaluation/metrics.csv"), dtype={"fold": int})
+    def metrics(self, period: str | None = WHOLE) -> pd.DataFrame:
+        """The table of metrics over one period of the evaluation, or over all of them with None."""
+        table = pd.read_csv(self._file("metrics"), dtype={"fold": int})
+        return table if period is None else table[table["period"] == period]
 
     def losses(self, experiment: str, fold: int) -> pd.DataFrame:
         """Loss of each epoch, constraint and kind of cells, and the constants as ``constant:<name>``."""
-        return pd.read_csv(Path(self.folder, f"training/{experiment}/fold_{fold}/losses.csv"))
+        return pd.read_csv(self._file("losses", experiment=experiment, fold=fold))
 
     def constants(self) -> pd.DataFrame:
         """Learned constants as they are reported; columns experiment, fold and `h2cm.vocabulary.CONSTANTS`."""
         rows = []
-        for experiment in self.config.experiments:
-            for fold in folds(self.config, experiment):
-                path = Path(self.folder, f"predictions/{experiment}/fold_{fold}/monthly.nc")
-                with xr.open_dataset(path) as data:
-                    values = {name: float(data[name]) for name in CONSTANTS}
-                rows.append({"experiment": experiment, "fold": fold} | reported(values))
+        for experiment, fold in every_fold(self.config):
+            with xr.open_dataset(self._file("monthly", experiment=experiment, fold=fold)) as data:
+                values = {name: float(data[name]) for name in CONSTANTS}
+            rows.append({"experiment": experiment, "fold": fold} | reported(values))
         return pd.DataFrame(rows)
 
     def true_constants(self) -> dict[str, float]:
         """The constants of the synthetic Earth (beta_co2 in % per 100 ppm); those it does not have are left out."""
-        with xr.open_dataset(Path(self.folder, "twin/truth.nc")) as data:
+        with xr.open_dataset(self._file("truth")) as data:
             return reported({name: float(data[name]) for name in CONSTANTS if name in data})
 
     def truth(self, names: Iterable[str]) -> xr.Dataset:
         """Monthly means of the truth of the synthetic Earth; names that it does not have are left out."""
-        with xr.open_dataset(Path(self.folder, "twin/truth.nc")) as data:
+        with xr.open_dataset(self._file("truth")) as data:
             found = {}
             for name in names:
                 if name in data:

@@ -5,10 +5,10 @@ sphere. Missing values have no weight; where less than `min_valid` of the area o
 is missing. On rectilinear grids the shared area is the product of an overlap in the sine of latitude and one in
 longitude, so the weights are two small sparse matrices, exact to rounding (Jones 1999, doi:10.1175/1520-0493(1999)127
 <2204:FASOCR>2.0.CO;2). On curvilinear grids (two-dimensional latitude and longitude) every source cell is cut in
-`PARTS` x `PARTS` parts, each counted, with its area, in the target cell that holds its centre.
+`SUBCELLS` x `SUBCELLS` pieces, each counted, with its area, in the target cell that holds its centre.
 
-The engine ``xesmf`` takes the weights from ESMF, where the package xESMF can be imported; ``builtin`` needs NumPy and
-SciPy only.
+The engine ``builtin`` needs NumPy and SciPy only; ``xesmf`` takes the weights from ESMF through the package xESMF. Which
+is used is the configuration's (``grid.regridding``), never a matter of what is installed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -26,12 +25,15 @@ import numpy as np
 import scipy.sparse as sp
 import xarray as xr
 
+from h2cm.config import ConfigError
+from h2cm.files import whole
 from h2cm.store import DataError
 
 log = logging.getLogger(__name__)
 
+ENGINES = ("builtin", "xesmf")
 MIN_VALID = 0.5  # least share of a target cell's area that has a value
-PARTS = 6  # in each direction, of a curvilinear cell
+SUBCELLS = 6  # in each direction, of a curvilinear cell
 PIECE = 2**26  # bytes of float64 that are read and regridded at once
 COVERED = 1e-9  # a share of area below this is rounding
 
@@ -176,11 +178,8 @@ class Weights:
             if matrix is not None:
                 matrix = matrix.tocsr()
                 arrays |= {f"{name}_{part}": getattr(matrix, part) for part in ("data", "indices", "indptr", "shape")}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        with open(part, "wb") as file:
+        with whole(path) as unfinished, open(unfinished, "wb") as file:
             np.savez_compressed(file, **arrays)
-        os.replace(part, path)
 
     @classmethod
     def load(cls, path: Path) -> Weights:
@@ -224,13 +223,13 @@ def _curvilinear(source: Curvilinear, target: Rectilinear) -> Weights:
     known = np.isfinite(source.lat) & np.isfinite(source.lon)
     corners = _corners(_unit_vectors(source.lat, source.lon))
     a, b, c, d = corners[:-1, :-1], corners[1:, :-1], corners[1:, 1:], corners[:-1, 1:]
-    area = np.linalg.norm(np.cross(c - a, d - b), axis=-1) / 2 / PARTS**2
+    area = np.linalg.norm(np.cross(c - a, d - b), axis=-1) / 2 / SUBCELLS**2
     lat_edges, lon_edges = np.asarray(target.lat), np.asarray(target.lon)
     shape = (target.shape[0] * target.shape[1], source.lat.size)
     total = sp.csr_matrix(shape)
-    for u in (np.arange(PARTS) + 0.5) / PARTS:
+    for u in (np.arange(SUBCELLS) + 0.5) / SUBCELLS:
         rows, columns, areas = [], [], []
-        for v in (np.arange(PARTS) + 0.5) / PARTS:
+        for v in (np.arange(SUBCELLS) + 0.5) / SUBCELLS:
             point = (1 - u) * ((1 - v) * a + v * d) + u * ((1 - v) * b + v * c)
             lat = np.degrees(np.arctan2(point[..., 2], np.hypot(point[..., 0], point[..., 1])))
             lon = (np.degrees(np.arctan2(point[..., 1], point[..., 0])) - lon_edges[0]) % 360 + lon_edges[0]
@@ -248,7 +247,7 @@ def _curvilinear(source: Curvilinear, target: Rectilinear) -> Weights:
 
 
 def _esmf(source: Rectilinear | Curvilinear, target: Rectilinear) -> Weights:
-    import xesmf  # from conda-forge only: asked for by name or found importable
+    import xesmf  # from conda-forge only
 
     def described(grid):
         if isinstance(grid, Curvilinear):
@@ -263,18 +262,26 @@ def _esmf(source: Rectilinear | Curvilinear, target: Rectilinear) -> Weights:
     return Weights(target.shape, cells=sp.csr_matrix(regridder.weights.data.to_scipy_sparse()))
 
 
-def engine_in_use(engine: str = "auto") -> str:
-    """The engine that `engine` stands for: ``auto`` is xESMF where it can be imported, else the built-in one."""
-    if engine == "auto":
-        return "xesmf" if importlib.util.find_spec("xesmf") and importlib.util.find_spec("esmpy") else "builtin"
-    if engine not in ("xesmf", "builtin"):
-        raise ValueError(f"expected the engine auto, xesmf or builtin, got {engine!r}")
-    return engine
+def check_engine(engine: str) -> None:
+    """Refuse an engine that is not there.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of `ENGINES`, or xESMF cannot be imported.
+    """
+    if engine not in ENGINES:
+        raise ConfigError(f"grid.regridding: expected one of {', '.join(ENGINES)}, got {engine!r}")
+    if engine == "xesmf" and not importlib.util.find_spec("xesmf"):
+        raise ConfigError(
+            "grid.regridding: xesmf needs the package xESMF, which cannot be imported here: install it (conda-forge: "
+            "xesmf), or take builtin"
+        )
 
 
 @lru_cache(32)
 def weights(
-    source: Rectilinear | Curvilinear, target: Rectilinear, engine: str = "auto", cache: Path | None = None
+    source: Rectilinear | Curvilinear, target: Rectilinear, engine: str = "builtin", cache: Path | None = None
 ) -> Weights:
     """Weights between two grids, computed once a process and, with `cache`, once a folder.
 
@@ -282,14 +289,14 @@ def weights(
     ----------
     source : Rectilinear or Curvilinear
     target : Rectilinear
-    engine : {"auto", "xesmf", "builtin"}
+    engine : {"builtin", "xesmf"}
     cache : Path, optional
         Folder of weight files.
     """
-    engine = engine_in_use(engine)
+    check_engine(engine)
     path = None
     if cache is not None:
-        path = Path(cache) / f"{hashlib.sha256(repr((source, target, engine, PARTS)).encode()).hexdigest()[:24]}.npz"
+        path = Path(cache) / f"{hashlib.sha256(repr((source, target, engine, SUBCELLS)).encode()).hexdigest()[:24]}.npz"
         if path.exists():
             return Weights.load(path)
     log.info(
@@ -321,7 +328,7 @@ def bands(field: xr.DataArray) -> Iterator[slice]:
 
 
 def regrid(
-    field: xr.DataArray, grid, min_valid: float = MIN_VALID, engine: str = "auto", cache: Path | None = None
+    field: xr.DataArray, grid, min_valid: float = MIN_VALID, engine: str = "builtin", cache: Path | None = None
 ) -> xr.DataArray:
     """Conservative regridding of a field to `grid`.
 

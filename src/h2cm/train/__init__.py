@@ -6,7 +6,8 @@ import hashlib
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ import torch
 import xarray as xr
 from tqdm import tqdm
 
-from h2cm.config import Config
+from h2cm.config import Config, sections_of
 from h2cm.model import weights
 from h2cm.model.backends import choose
+from h2cm.results.paths import path
 from h2cm.store import DataError, save_csv
 from h2cm.train.data import Data, load, statistics
 from h2cm.train.loop import Fold, Objective, build_fold, load_checkpoint, run_epoch, save_checkpoint
@@ -58,13 +60,24 @@ def roles(table: pd.DataFrame, fold: int, n_cells: int) -> tuple[np.ndarray, np.
     return found
 
 
-def fingerprint(data: Data, folds: list[Fold], parts: dict) -> str:
-    """A hash of all that decides the weights: configuration, data, cells and versions."""
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
-    for tensor in (data.forcing, data.static, data.area, *data.targets.values()):
-        digest.update(tensor.cpu().numpy().tobytes())
-    for fold in folds:
-        digest.update(fold.training_cells.cpu().numpy().tobytes() + fold.validation_cells.cpu().numpy().tobytes())
+def data_digest(data: Data) -> str:
+    """A hash of all that is trained on."""
+    digest = hashlib.sha256(repr((data.features, list(data.targets))).encode())
+    for tensor in (data.forcing, data.static, data.area, data.months, data.days, *data.targets.values()):
+        digest.update(repr(tuple(tensor.shape)).encode())
+        digest.update(tensor.cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def fingerprint(fold: Fold, **decides) -> str:
+    """A hash of what decides the weights of a fold: its cells and `decides`, plain values.
+
+    Nothing of the machine is in it but the kind of device, so that training goes on on another node, under another
+    kernel or with other threads.
+    """
+    digest = hashlib.sha256(json.dumps(decides | {"fold": fold.number}, sort_keys=True).encode())
+    for cells in (fold.training_cells, fold.validation_cells):
+        digest.update(cells.cpu().numpy().tobytes() + b"|")
     return digest.hexdigest()
 
 
@@ -77,9 +90,10 @@ def train(
     folder: str | Path,
     provenance: dict | None = None,
 ) -> None:
-    """Train folds of an experiment and write ``fold_<k>/model.safetensors`` and ``fold_<k>/losses.csv``.
+    """Train folds of an experiment and write the weights and losses of each (see `h2cm.results.paths`).
 
-    A rolling checkpoint in the same folder lets a killed job go on; it is removed at the end.
+    A rolling checkpoint beside them lets a killed job go on. It is kept at the end: where the same is asked for again,
+    from the same data, nothing is left to train.
 
     Parameters
     ----------
@@ -93,9 +107,9 @@ def train(
     folds : sequence of int
         Trained side by side.
     folder : path
-        Of the experiment.
+        Of the run.
     provenance : dict, optional
-        Stored with the weights (hashes of the inputs, say); different ones never share a checkpoint.
+        Stored with the weights (hashes of the inputs, say); trainings by different ``code`` never share a checkpoint.
 
     Raises
     ------
@@ -107,6 +121,7 @@ def train(
     device = choose_device(config.training.device)
     cells = {k: roles(split, k, data.forcing.shape[0]) for k in folds}
     moments = {k: statistics(data, torch.as_tensor(cells[k][0])) for k in folds}
+    digest = data_digest(data)
     data = data.to(device)
     objective = Objective(data, config, setup)
     running = [build_fold(k, config, data, moments[k], *cells[k]) for k in folds]
@@ -119,13 +134,17 @@ def train(
         backend,
         device,
     )
-    settings = config.model_dump(mode="json", include={"seed", "constraints", "model", "training"})
-    settings["training"].pop("folds_per_job")  # folds do not feel each other
-    settings |= {"experiment": setup.model_dump(mode="json"), "provenance": provenance}
-    marks = {fold.number: fingerprint(data, [fold], settings | {"fold": fold.number}) for fold in running}
-    paths = {fold.number: Path(folder) / f"fold_{fold.number}" for fold in running}
+    given = sections_of(config, "seed", "constraints", "model", "training", experiment=experiment)
+    decides = given | {
+        "data": digest,
+        "code": (provenance or {}).get("code"),
+        "torch": torch.__version__,
+        "backend": f"{backend} on {device.type}",
+    }
+    places = {fold.number: partial(_place, folder, experiment, fold.number) for fold in running}
+    marks = {fold.number: fingerprint(fold, **decides) for fold in running}
     for fold in running:
-        if load_checkpoint(fold, paths[fold.number] / "checkpoint.pt", marks[fold.number]):
+        if load_checkpoint(fold, places[fold.number]("checkpoint"), marks[fold.number]):
             log.info("fold %d goes on after epoch %d", fold.number, fold.epoch)
 
     quiet = not sys.stderr.isatty()
@@ -147,20 +166,25 @@ def train(
                 last["validation"],
                 " (best)" if fold.best_epoch == epoch else "",
             )
-            save_checkpoint(fold, paths[fold.number] / "checkpoint.pt", marks[fold.number])
+            save_checkpoint(fold, places[fold.number]("checkpoint"), marks[fold.number])
     for fold in running:
-        write(fold, paths[fold.number], data.features, config, experiment, backend, provenance)
+        write(fold, places[fold.number], data.features, given, experiment, backend, provenance)
 
 
-def write(fold: Fold, path: Path, features, config: Config, experiment: str, backend: str, provenance) -> None:
-    """Write the best weights and the losses of a fold, and remove its checkpoint."""
+def _place(folder: str | Path, experiment: str, fold: int, kind: str) -> Path:
+    """The path of a file of a fold."""
+    return Path(folder, path(kind, experiment=experiment, fold=fold))
+
+
+def write(fold: Fold, place: Callable[[str], Path], features, given: dict, experiment: str, backend: str, provenance):
+    """Write the best weights and the losses of a fold."""
     fold.model.load_state_dict(fold.best_weights)
-    save_csv(pd.DataFrame(fold.history), path / "losses.csv")
+    save_csv(pd.DataFrame(fold.history), place("losses"))
     weights.save(
         fold.model,
-        path / "model.safetensors",
+        place("weights"),
         features,
-        config=config.model_dump(mode="json", include=set(vars(config))),
+        config=given,
         experiment=experiment,
         fold=fold.number,
         best_epoch=fold.best_epoch + 1,
@@ -169,4 +193,3 @@ def write(fold: Fold, path: Path, features, config: Config, experiment: str, bac
         backend=backend,
         provenance=provenance or {"versions": versions()},
     )
-    (path / "checkpoint.pt").unlink(missing_ok=True)

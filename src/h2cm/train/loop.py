@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from h2cm.config import Config, Experiment
+from h2cm.files import whole
 from h2cm.model import H2CM, State
 from h2cm.model.backends import simulate_many
 from h2cm.train.data import Data, Statistics
@@ -196,10 +197,8 @@ def save_checkpoint(fold: Fold, path: Path, fingerprint: str) -> None:
     """Write all that the fold needs to go on as if nothing had happened."""
     state = {name: getattr(fold, name) for name in ("epoch", "best_epoch", "best_loss", "best_weights", "history")}
     state |= {name: getattr(fold, name).state_dict() for name in ("model", "optimiser", "scheduler")}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    torch.save(state | {"fingerprint": fingerprint}, part)
-    part.replace(path)
+    with whole(path) as file:
+        torch.save(state | {"fingerprint": fingerprint}, file)
 
 
 def load_checkpoint(fold: Fold, path: Path, fingerprint: str) -> bool:

@@ -23,9 +23,9 @@ from pathlib import Path
 
 PACKAGE = "h2cm"
 
-EXEMPT = ("h2cm.config", "h2cm.workflow.job", "h2cm.workflow.provenance")
+EXEMPT = ("h2cm.config", "h2cm.results.paths", "h2cm.workflow.job", "h2cm.workflow.provenance")
 """Modules that change no result by themselves: what the configuration decides reaches a rule as values of its
-``params``, and the others only log and record."""
+``params``, paths as those of its inputs and outputs, and the others only log and record."""
 
 _COMMENTS = re.compile(r'//[^\n]*|/\*.*?\*/|("(?:\\.|[^"\\\n])*")', re.DOTALL)
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from h2cm.config import Config, ConfigError, from_part
+from h2cm.config import Config, ConfigError, from_sections, parse
 from h2cm.store import DataError
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,8 @@ def job(snakemake, progress: bool = False) -> Iterator[Config]:
     Yields
     ------
     Config
-        With the sections that the rule declares in its ``params`` and no others.
+        With the keys that the rule declares in its ``params``, those that say how to compute (`h2cm.config.HOW`) where it has their
+        section, and no others.
     """
     name = " ".join([snakemake.rule, *map(str, snakemake.wildcards)])
     formatter = logging.Formatter(f"{name}: %(message)s")
@@ -42,7 +43,7 @@ def job(snakemake, progress: bool = False) -> Iterator[Config]:
     logging.getLogger("h2cm").setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
-        yield from_part(snakemake.params.config)
+        yield from_sections(snakemake.params.config, parse(snakemake.config))
     except (ConfigError, DataError) as error:
         log.error("%s", error)
         sys.exit(1)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from h2cm.files import whole
 from h2cm.store import DataError
 
 
@@ -20,11 +20,8 @@ def join_tables(paths: Sequence[str | Path], path: str | Path) -> None:
     """
     if not paths:
         raise DataError(f"{path}: expected tables to join, got none")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
     header = None
-    with open(part, "wb") as joined:
+    with whole(path) as unfinished, open(unfinished, "wb") as joined:
         for one in paths:
             with open(one, "rb") as file:
                 first = file.readline()
@@ -35,4 +32,3 @@ def join_tables(paths: Sequence[str | Path], path: str | Path) -> None:
                     expected, got = header.decode().strip(), first.decode().strip()
                     raise DataError(f"{one}: expected the columns {expected}, got {got}")
                 shutil.copyfileobj(file, joined)
-    os.replace(part, path)

@@ -29,14 +29,26 @@ import pandas as pd
 import xarray as xr
 
 from h2cm.comparisons import COMPARISONS, TIMESCALES
-from h2cm.config import Config
+from h2cm.config import Config, Years
 from h2cm.results.evaluate.metrics import METRICS, scores
 from h2cm.results.evaluate.series import anomaly, area_weighted_mean, centred, common, decompose, mean, mean_ratio
-from h2cm.results.run import Run
+from h2cm.results.run import WHOLE, Run
 from h2cm.store import DataError, holds_anomalies
 from h2cm.vocabulary import CONSTANTS, OUTPUTS, RATIOS, STATIC_PARAMETERS, Ratio, reported
 
-COLUMNS = ("experiment", "fold", "cells", "scope", "reference", "variable", "timescale", "metric", "value", "n")
+COLUMNS = (
+    "experiment",
+    "fold",
+    "period",
+    "cells",
+    "scope",
+    "reference",
+    "variable",
+    "timescale",
+    "metric",
+    "value",
+    "n",
+)
 ROLES = ("train", "validation", "test")
 
 
@@ -73,15 +85,17 @@ def evaluate_fold(folder: Path, config: Config, experiment: str, fold: int) -> p
     single = np.isin(role, ROLES if "site" in cells else ROLES[1:])
 
     frames = []
-    for pair in series_pairs(run, predicted, experiment):
-        rows = [*_series_rows(pair, area, role, scopes, single)]
-        if not pair.anomalies:
-            rows += _pattern_rows(*time_means(pair.prediction, pair.target), area, role)
-        frames += [frame.assign(reference=pair.reference, variable=pair.variable) for frame in rows]
-    for reference, variable, p, o in value_pairs(run, predicted, experiment):
-        frames += [frame.assign(reference=reference, variable=variable) for frame in _pattern_rows(p, o, area, role)]
+    for period, years in {WHOLE: None, **config.evaluation.periods}.items():
+        for pair in series_pairs(run, predicted, years):
+            rows = [*_series_rows(pair, area, role, scopes, single)]
+            if not pair.anomalies:
+                rows += _pattern_rows(*time_means(pair.prediction, pair.target), area, role)
+            frames += [frame.assign(period=period, reference=pair.reference, variable=pair.variable) for frame in rows]
+        for reference, variable, p, o in value_pairs(run, predicted, years):
+            rows = _pattern_rows(p, o, area, role)
+            frames += [frame.assign(period=period, reference=reference, variable=variable) for frame in rows]
     if config.source == "twin":
-        frames.append(_constant_rows(run, predicted))
+        frames.append(_constant_rows(run, predicted).assign(period=WHOLE))
     table = pd.concat(frames, ignore_index=True).assign(experiment=experiment, fold=fold)
     return table[list(COLUMNS)]
 
@@ -143,11 +157,11 @@ def pair_of(
     return Pair(reference, variable, p, o, calendar_month, timescales, anomalies)
 
 
-def series_pairs(run: Run, predicted: xr.Dataset, experiment: str) -> Iterator[Pair]:
-    """All series that are compared: constraints and, of the synthetic Earth, the truth."""
+def series_pairs(run: Run, predicted: xr.Dataset, years: Years | None = None) -> Iterator[Pair]:
+    """All series that are compared: constraints and, of the synthetic Earth, the truth; those with some month in `years`."""
     constraints = run.config.constraints
     targets = [
-        (name, row.prediction, run.target(name, experiment), timescales)
+        (name, row.prediction, run.target(name, years), timescales)
         for name, row in constraints.items()
         if (timescales := COMPARISONS[row.compare].timescales)
     ]
@@ -155,17 +169,21 @@ def series_pairs(run: Run, predicted: xr.Dataset, experiment: str) -> Iterator[P
         names = [name for name, data in predicted.data_vars.items() if data.dims == ("cell", "month")]
         truth = run.truth(names)
         if "month" in truth.dims:
-            truth = truth.isel(month=run.evaluated(truth["month"], None, experiment))
+            truth = truth.isel(month=run.compared(truth["month"], None, years))
         targets += [("truth", name, truth[name], TIMESCALES) for name in names if name in truth]
     for reference, variable, target, timescales in targets:
+        if target.sizes["month"] == 0:
+            continue
         if variable not in predicted:
             raise DataError(
-                f"predictions of {experiment}: expected {variable!r}, which {reference!r} is compared with, found none"
+                f"monthly predictions: expected {variable!r}, which {reference!r} is compared with, found none"
             )
         yield pair_of(reference, variable, predicted[variable], target, timescales)
 
 
-def value_pairs(run: Run, predicted: xr.Dataset, experiment: str) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+def value_pairs(
+    run: Run, predicted: xr.Dataset, years: Years | None = None
+) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
     """Reference, variable, prediction and target (cell,) of what has one value a cell.
 
     Raises
@@ -178,8 +196,10 @@ def value_pairs(run: Run, predicted: xr.Dataset, experiment: str) -> Iterator[tu
             ratio = RATIOS[row.prediction]
             for side in (ratio.numerator, ratio.denominator):
                 if side not in predicted:
-                    raise DataError(f"predictions of {experiment}: expected {side!r} for {name!r}, found none")
-            chosen = run.evaluated(predicted["month"], name, experiment)
+                    raise DataError(f"monthly predictions: expected {side!r} for {name!r}, found none")
+            chosen = run.compared(predicted["month"], name, years)
+            if not chosen.any():
+                continue
             found = ratio_of_means(predicted, ratio, chosen)
             yield name, row.prediction, np.where(np.isnan(found), ratio.neutral, found), run.target(name).values
     if run.config.source != "twin":
@@ -189,11 +209,10 @@ def value_pairs(run: Run, predicted: xr.Dataset, experiment: str) -> Iterator[tu
     for ratio in RATIOS.values():
         if all({ratio.numerator, ratio.denominator} <= set(data.data_vars) for data in (predicted, truth)):
             p, o = (
-                ratio_of_means(data, ratio, run.evaluated(data["month"], None, experiment))
-                for data in (predicted, truth)
+                ratio_of_means(data, ratio, run.compared(data["month"], None, years)) for data in (predicted, truth)
             )
             yield "truth", ratio.name, p, o
-    for name in STATIC_PARAMETERS:
+    for name in STATIC_PARAMETERS if years is None else ():
         if name in truth and name in predicted:
             yield "truth", name, predicted[name].values, truth[name].values
 

@@ -12,7 +12,8 @@ from h2cm.results.evaluate.fold import aligned, time_means
 from h2cm.results.evaluate.series import common
 from h2cm.results.figures.geography import Map
 from h2cm.results.figures.style import DOUBLE, letters, limits, use_style
-from h2cm.results.run import Run, folds, main_experiment, shown
+from h2cm.results.paths import folds, main_experiment
+from h2cm.results.run import Run, shown
 from h2cm.vocabulary import OUTPUTS, SHARE, short
 
 COLOURS = {"carbon": cm.bamako_r, "water": cm.lapaz_r, "vegetation": cm.bamako_r}
@@ -32,7 +33,7 @@ def draw(folder: Path, config: Config) -> Figure:
 
     figure, axes = plt.subplots(len(names), 3, figsize=(DOUBLE, 1.22 * len(names)), squeeze=False)
     for axis_row, (variable, name) in zip(axes, names.items(), strict=True):
-        target = run.target(name, experiment)
+        target = run.target(name)
         pairs = [
             time_means(*common(*aligned(predicted[variable].isel(fold=i), target, name)))
             for i in range(len(folds(config, experiment)))

@@ -11,7 +11,7 @@ from h2cm.comparisons import TIMESCALES
 from h2cm.config import Config
 from h2cm.results.evaluate.aggregate import over_folds
 from h2cm.results.figures.style import DOUBLE, EXPERIMENTS, REFERENCE, letters, use_style
-from h2cm.results.run import Run, main_experiment, series_constraints
+from h2cm.results.run import Run, series_constraints
 from h2cm.vocabulary import VARIABLES, short
 
 ROWS = {"rmse": ("RMSE", 0.0), "bias": ("Bias", 0.0), "r": ("r", 1.0), "nse": ("NSE", 1.0), "sdr": ("SDR", 1.0)}
@@ -23,12 +23,10 @@ TICKS = ("Monthly", "MSC", "Anomaly")
 def draw_metrics(folder, config: Config, groups: tuple[str, ...]) -> Figure:
     """Cross bars from the smallest to the largest of the folds with a line at their mean, for each experiment.
 
-    The constraints are all those of the vocabulary's `groups` that compare series. Experiments that are evaluated in other years than the first are left out: their metrics do not compare.
+    The constraints are all those of the vocabulary's `groups` that compare series.
     """
     use_style()
-    years = config.experiments[main_experiment(config)].evaluate_years
-    compared = [name for name, row in config.experiments.items() if row.evaluate_years == years]
-    experiments = dict(zip(compared, cycle(EXPERIMENTS)))
+    experiments = dict(zip(config.experiments, cycle(EXPERIMENTS)))
     references = [name for name in series_constraints(config) if VARIABLES[name].group in groups]
     table = over_folds(_test_series(Run(folder, config).metrics()))
     columns = len(references)

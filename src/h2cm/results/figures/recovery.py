@@ -14,7 +14,8 @@ from h2cm.results.evaluate.metrics import scores
 from h2cm.results.evaluate.series import mean
 from h2cm.results.figures.geography import Map
 from h2cm.results.figures.style import DOUBLE, PREDICTION, REFERENCE, letters, limits, use_style
-from h2cm.results.run import Run, main_experiment
+from h2cm.results.paths import main_experiment
+from h2cm.results.run import Run
 from h2cm.vocabulary import RATIOS, SHARE, find, short
 
 ROWS = {"cue": cm.batlow, "heterotrophic_respiration": cm.lajolla_r, "transpiration": cm.lapaz_r}

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from h2cm.config import Config, ConfigError
-from h2cm.results.run import files, series_constraints, shown
+from h2cm.results.paths import files
+from h2cm.results.run import series_constraints, shown
 
 GRIDDED = ("twin", "products", "published")
 ANY = (*GRIDDED, "towers")

@@ -22,7 +22,8 @@ from h2cm.results.figures.style import (
     use_style,
     years_axis,
 )
-from h2cm.results.run import Run, folds, main_experiment, series_constraints
+from h2cm.results.paths import folds, main_experiment
+from h2cm.results.run import Run, series_constraints
 from h2cm.vocabulary import label
 
 
@@ -45,7 +46,7 @@ def draw(folder: Path, config: Config) -> Figure:
         sharex="col",
     )
     for axis_row, name in zip(axes, names, strict=True):
-        target = run.target(name, experiment)
+        target = run.target(name)
         row = config.constraints[name]
         members = []
         for i, fold in enumerate(numbers):

@@ -11,7 +11,8 @@ from h2cm.config import Config
 from h2cm.results.evaluate.aggregate import left_out
 from h2cm.results.figures.style import DOUBLE, REFERENCE, letters, use_style
 from h2cm.results.figures.tower_data import LAND_COVER, classes
-from h2cm.results.run import Run, main_experiment, shown
+from h2cm.results.paths import main_experiment
+from h2cm.results.run import Run, shown
 from h2cm.vocabulary import short
 
 ROWS = {"nse": ("NSE", -1.0), "r": ("r", 0.0)}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from h2cm.files import whole
 
 SINGLE, DOUBLE = 88 / 25.4, 180 / 25.4
 """Widths of one and two columns of the journal, inches."""
@@ -108,7 +109,5 @@ def save(figure: Figure, png: Path, pdf: Path) -> None:
         (Path(png), {"Software": None}),
         (Path(pdf), {"CreationDate": None, "Producer": None, "Creator": None}),
     ):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        figure.savefig(part, format=path.suffix[1:], metadata=metadata)
-        os.replace(part, path)
+        with whole(path) as file:
+            figure.savefig(file, format=path.suffix[1:], metadata=metadata)

@@ -7,7 +7,8 @@ import pandas as pd
 import xarray as xr
 
 from h2cm.results.evaluate.fold import aligned
-from h2cm.results.run import Run, folds, main_experiment, shown
+from h2cm.results.paths import folds, main_experiment
+from h2cm.results.run import Run, shown
 from h2cm.vocabulary import GROUPS
 
 LAND_COVER = {
@@ -56,7 +57,7 @@ class LeftOut:
         self.cells, self.split, self.numbers = run.cells(), run.split(), folds(run.config, experiment)
         self.sites, self.igbp = self.cells["site"].values.astype(str), self.cells["igbp"].values.astype(str)
         names = shown(run.config, groups, fluxes=True)
-        self.targets: dict[str, xr.DataArray] = {flux: run.target(name, experiment) for flux, name in names.items()}
+        self.targets: dict[str, xr.DataArray] = {flux: run.target(name) for flux, name in names.items()}
         predicted = run.ensemble(experiment, self.targets)
         self._predicted = {
             flux: np.stack([aligned(predicted[flux].isel(fold=i), target, flux)[0] for i in range(len(self.numbers))])

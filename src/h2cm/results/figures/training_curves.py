@@ -10,7 +10,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from h2cm.config import Config
 from h2cm.results.figures.style import DOUBLE, TRAIN, VALIDATION, letters, use_style
-from h2cm.results.run import Run, folds, main_experiment
+from h2cm.results.paths import folds, main_experiment
+from h2cm.results.run import Run
 from h2cm.vocabulary import ordered, short
 
 COLUMNS = 4

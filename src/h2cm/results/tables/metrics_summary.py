@@ -12,6 +12,6 @@ SCOPES = ("area_weighted_mean", "spatial_pattern")
 
 
 def make(folder: Path, config: Config) -> pd.DataFrame:
-    """One row an experiment, kind of cells, scope, reference, time scale and metric, with mean, median, minimum, maximum."""
-    metrics = Run(folder, config).metrics()
+    """One row an experiment, period, kind of cells, scope, reference, time scale and metric, with mean, median, minimum, maximum."""
+    metrics = Run(folder, config).metrics(period=None)
     return over_folds(metrics[metrics["scope"].isin(SCOPES)])

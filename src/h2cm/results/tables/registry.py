@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from h2cm.config import Config
-from h2cm.results.run import files, shown
+from h2cm.results.paths import files
+from h2cm.results.run import shown
 
 GRIDDED = ("twin", "products", "published")
 ANY = (*GRIDDED, "towers")

@@ -39,8 +39,7 @@ def products_of(name: str) -> tuple[str, ...]:
 
 
 def _archive(config: Config, folder: str | Path, cells: xr.Dataset | None) -> Archive:
-    engine = regrid.engine_in_use()
-    log.info("regridding by %s", engine if engine == "xesmf" else "the built-in engine, as xESMF cannot be imported")
+    regrid.check_engine(config.grid.regridding)
     return Archive(Target(config, land_cells(config) if cells is None else cells), Path(folder))
 
 

@@ -130,7 +130,7 @@ def to_cells(
     first, last = target.ends(per)
     share = shared_days(times, step_ends(times, step), first, last)
     needed = (WHOLE_DAY if per == "time" else PART_OF_MONTH) * ((last - first) / DAY)
-    weights = regrid.weights(regrid.grid_of(data), regrid.target_of(target.grid))
+    weights = regrid.weights(regrid.grid_of(data), regrid.target_of(target.grid), target.config.grid.regridding)
     rows, columns = target.index
     length = max(1, regrid.PIECE // (8 * int(np.prod(data.shape[1:]))))
     group = int(np.clip(length * first.size / max(share.nnz, 1), *((31, 366) if per == "time" else (1, 120))))

@@ -117,7 +117,10 @@ def net_flux_less_fire(archive: Archive, product: str, fire: str = "gfed") -> np
         months = archive.target.months
         held = burnt["time"].values.astype("datetime64[M]").astype("datetime64[ns]")
         there = np.isin(held, months)
-        emitted = regrid.regrid(burnt["fire"].isel(time=np.flatnonzero(there)), flux).values if there.any() else None
+        emitted = None
+        if there.any():
+            burning = burnt["fire"].isel(time=np.flatnonzero(there))
+            emitted = regrid.regrid(burning, flux, engine=archive.target.config.grid.regridding).values
         place = {month: i for i, month in enumerate(held[there])}
         lacking = set()
 

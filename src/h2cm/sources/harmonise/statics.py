@@ -45,7 +45,7 @@ def static_fields(open_product: Callable[[str], xr.Dataset], target: Target) -> 
     values, names = [], []
 
     def mean(field: xr.DataArray) -> np.ndarray:
-        return regrid.regrid(field, target.grid, MIN_VALID).values[rows, columns]
+        return regrid.regrid(field, target.grid, MIN_VALID, target.config.grid.regridding).values[rows, columns]
 
     for product, features in FEATURES.items():
         with open_product(product) as data:

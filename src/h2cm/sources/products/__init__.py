@@ -19,6 +19,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from h2cm.files import UNFINISHED
 from h2cm.store import DataError
 
 PRODUCTS: dict[str, tuple[str, ...]] = {
@@ -79,7 +80,7 @@ def files(
         If there are none.
     """
     pattern = pattern or module(product).PATTERN
-    found = sorted(p for p in Path(folder).rglob(pattern) if p.is_file() and p.suffix != ".part")
+    found = sorted(p for p in Path(folder).rglob(pattern) if p.is_file() and p.suffix != UNFINISHED)
     if not found:
         raise DataError(f"{product}: expected files named {pattern} in {folder}, found none")
     year = getattr(module(product), "YEAR", None)

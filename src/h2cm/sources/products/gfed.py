@@ -9,7 +9,6 @@ become means per day with the days of each month. Version 5 is read from netCDF 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from h2cm.files import whole
 from h2cm.sources.products import reading, writing
 from h2cm.sources.products.layout import Field, Layout
 from h2cm.store import DataError
@@ -89,13 +89,11 @@ def read(files: Sequence[Path]) -> xr.Dataset:
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
     """Write monthly means per day as sums of the month."""
     data = writing.lay_out(data[["fire"]].transpose("time", "lat", "lon"), LAYOUT)
-    Path(folder).mkdir(parents=True, exist_ok=True)
     lat, lon = np.meshgrid(data["lat"].values, data["lon"].values, indexing="ij")
     written = []
     for first, last, at in writing.spans(data["time"].values, "year"):
         path = Path(folder) / LAYOUT.file_name(first, last)
-        part = path.with_name(path.name + ".part")
-        with netCDF4.Dataset(part, "w") as file:
+        with whole(path) as unfinished, netCDF4.Dataset(unfinished, "w") as file:
             for name, size in zip(("row", "column"), lat.shape):
                 file.createDimension(name, size)
             for name, values in (("lat", lat), ("lon", lon)):
@@ -107,6 +105,5 @@ def write(data: xr.Dataset, folder: Path) -> list[Path]:
                 )
                 variable.units = "g C m-2 month-1"
                 variable[:] = data["fire"].values[step] * start.days_in_month
-        os.replace(part, path)
         written.append(path)
     return written

@@ -10,13 +10,13 @@ the elevation in each cell of the store.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from h2cm.files import whole
 from h2cm.sources.products import raster
 from h2cm.store import DataError
 
@@ -58,11 +58,9 @@ def write(data: xr.Dataset, folder: Path) -> list[Path]:
         "XDIM": width,
         "YDIM": height,
     }
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "GLOBE.DEM"
-    part = path.with_name(path.name + ".part")
-    fine.astype(">i2").tofile(part)
-    path.with_suffix(".HDR").write_text("".join(f"{k:<14}{v}\n" for k, v in header.items()))
-    os.replace(part, path)
+    path = Path(folder) / "GLOBE.DEM"
+    with whole(path.with_suffix(".HDR")) as file:
+        file.write_text("".join(f"{k:<14}{v}\n" for k, v in header.items()))
+    with whole(path) as file:
+        fine.astype(">i2").tofile(file)
     return [path, path.with_suffix(".HDR")]

@@ -8,7 +8,6 @@ pixels, and of one much finer only some pixels are read, `SAMPLES` in each direc
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from h2cm.files import whole
 from h2cm.sources.products.bins import Bins
 from h2cm.store import DataError
 
@@ -129,14 +129,10 @@ def write_geotiff(path: Path, field: xr.DataArray, missing: float | None = None)
     height, width = (np.ptp(field[a].values) / (field[a].size - 1) for a in ("lat", "lon"))
     west, north = field["lon"].values[0] - width / 2, field["lat"].values[-1] + height / 2
     place = Affine(width, 0.0, west, 0.0, -height, north)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
     layout = {"height": values.shape[0], "width": values.shape[1], "count": 1, "dtype": values.dtype}
-    with rasterio.open(
-        part, "w", driver="GTiff", crs="EPSG:4326", transform=place, nodata=missing, compress="deflate", **layout
-    ) as file:
+    layout |= {"crs": "EPSG:4326", "transform": place, "nodata": missing, "compress": "deflate"}
+    with whole(path) as unfinished, rasterio.open(unfinished, "w", driver="GTiff", **layout) as file:
         file.write(values, 1)
-    os.replace(part, path)
 
 
 def average(

@@ -8,7 +8,6 @@ the same seed gives the same Earth.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ import pandas as pd
 import xarray as xr
 
 from h2cm.config import Config
+from h2cm.files import whole
 from h2cm.sources.twin.attributes import static_attributes
 from h2cm.sources.twin.geography import Geography, survey
 from h2cm.sources.twin.parameters import Ecology, draw_ensemble, fire_emissions
@@ -97,8 +97,7 @@ def _live(
     ensemble = {name: np.empty((number, len(models), len(months)), np.float32) for name in ENSEMBLE_OUTPUTS}
     fapar = np.empty((number, len(composites)), np.float32)
 
-    part_file = path.with_name(path.name + ".part")
-    with _create_truth(part_file, cells, days, constants) as file:
+    with whole(path) as unfinished, _create_truth(unfinished, cells, days, constants) as file:
         for block, start in enumerate(range(0, number, BLOCK)):
             part = slice(start, min(start + BLOCK, number))
             here = replace(place, **{f: getattr(place, f)[part] for f in place.__dataclass_fields__})
@@ -130,7 +129,6 @@ def _live(
                 for name in ENSEMBLE_OUTPUTS:
                     ensemble[name][part, k] = _means(series[name], month_starts)
             log.info("synthetic Earth: %d of %d cells have lived", part.stop, number)
-    os.replace(part_file, path)
     months = pd.DatetimeIndex(months.astype("datetime64[ns]"))
     return Harvest(cells, days, months, forcing, static, monthly, composites, fapar, ensemble)
 

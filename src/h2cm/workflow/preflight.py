@@ -1,4 +1,4 @@
-"""What a configuration names must exist: constraints, outputs of the model, figures, the grid.
+"""Before anything runs: what a configuration names must exist (constraints, outputs of the model, figures, the grid, xESMF).
 
 Apart from `h2cm.config`, which everything depends on and which itself depends on nothing.
 """
@@ -9,6 +9,7 @@ from h2cm.comparisons import COMPARISONS
 from h2cm.config import Config, ConfigError
 from h2cm.results.figures.registry import figure_names
 from h2cm.space.grid import Grid
+from h2cm.space.regrid import check_engine
 from h2cm.vocabulary import OUTPUTS, RATIOS, VARIABLES
 
 
@@ -40,7 +41,12 @@ def check(config: Config, name: str = "configuration") -> None:
     for key in ("daily", "monthly"):
         for output in getattr(config.prediction, key):
             one_of(f"prediction.{key}", output, OUTPUTS)
-    for attempt in (lambda: figure_names(config), lambda: Grid(config.grid.resolution, config.grid.bounds)):
+    attempts = (
+        lambda: figure_names(config),
+        lambda: Grid(config.grid.resolution, config.grid.bounds),
+        lambda: check_engine(config.grid.regridding),
+    )
+    for attempt in attempts:
         try:
             attempt()
         except ConfigError as error:

@@ -1,0 +1,103 @@
+"""What the folder of a run holds, ``results/<run>/``: each kind of file and its path, said only here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from h2cm.config import Config
+
+RESULTS = "results"
+"""The folder of all runs."""
+
+FILES: dict[str, str] = {
+    "configuration": "config.yaml",
+    "grid": "store/grid.nc",
+    "variable": "store/{variable}.nc",
+    "store_summary": "store_summary.csv",
+    "truth": "twin/truth.nc",
+    "pseudo_products": "twin/products",
+    "split": "split/split.csv",
+    "weights": "training/{experiment}/fold_{fold}/model.safetensors",
+    "losses": "training/{experiment}/fold_{fold}/losses.csv",
+    "checkpoint": "training/{experiment}/fold_{fold}/checkpoint.pt",
+    "daily": "predictions/{experiment}/fold_{fold}/daily.nc",
+    "monthly": "predictions/{experiment}/fold_{fold}/monthly.nc",
+    "fold_metrics": "evaluation/{experiment}/fold_{fold}.csv",
+    "metrics": "evaluation/metrics.csv",
+    "comparison": "comparison/{competitor}.nc",
+    "figure": "figures/{figure}.png",
+    "figure_pdf": "figures/{figure}.pdf",
+    "table": "tables/{table}.csv",
+    "log": "logs/{job}.log",
+    "benchmark": "benchmarks/{job}.tsv",
+}
+"""Path of each kind of file below the folder of the run; names in braces are filled in."""
+
+
+def path(kind: str, **names) -> str:
+    """Path of a file relative to the folder of the run; what is not in `names` stays in braces, as rules need it.
+
+    >>> path("losses", experiment="cv", fold=3)
+    'training/cv/fold_3/losses.csv'
+    >>> path("table")
+    'tables/{table}.csv'
+    """
+    return re.sub(r"\{(\w+)\}", lambda found: str(names.get(found[1], found[0])), FILES[kind])
+
+
+def names_in(kind: str, path: str) -> dict[str, str]:
+    """What stands in the braces of a file's path (which may begin with other folders).
+
+    >>> names_in("losses", "results/a/training/cv/fold_3/losses.csv")
+    {'experiment': 'cv', 'fold': '3'}
+    """
+    pattern = "".join(
+        f"(?P<{piece}>[^/]+?)" if i % 2 else re.escape(piece)
+        for i, piece in enumerate(re.split(r"\{(\w+)\}", FILES[kind]))
+    )
+    found = re.search(f"(?:^|/){pattern}$", str(path))
+    if found is None:
+        raise ValueError(f"{path}: expected a path like {FILES[kind]}")
+    return found.groupdict()
+
+
+def folds(config: Config, experiment: str) -> tuple[int, ...]:
+    """The folds that an experiment trains."""
+    chosen = config.experiments[experiment].folds
+    return tuple(range(config.split.folds)) if chosen is None else chosen
+
+
+def main_experiment(config: Config) -> str:
+    """The experiment that figures show which show only one: the first."""
+    return next(iter(config.experiments))
+
+
+def every_fold(config: Config) -> list[tuple[str, int]]:
+    """All experiments of a run with each of their folds."""
+    return [(experiment, fold) for experiment in config.experiments for fold in folds(config, experiment)]
+
+
+def files(kinds: Iterable[str], config: Config) -> list[str]:
+    """Paths of all files of some kinds that a run has.
+
+    Parameters
+    ----------
+    kinds : iterable of str
+        Of `FILES`: what has an experiment and a fold stands for all of them; ``targets`` are the constraints in the
+        store, ``monthly_main`` the monthly predictions of the first experiment.
+    """
+    main = main_experiment(config)
+    found = []
+    for kind in kinds:
+        if kind == "targets":
+            found += [path("variable", variable=name) for name in config.constraints]
+        elif kind == "monthly_main":
+            found += [path("monthly", experiment=main, fold=fold) for fold in folds(config, main)]
+        elif kind == "truth" and config.source != "twin":
+            continue
+        elif "{fold}" in FILES[kind]:
+            found += [path(kind, experiment=experiment, fold=fold) for experiment, fold in every_fold(config)]
+        else:
+            found.append(path(kind))
+    return found

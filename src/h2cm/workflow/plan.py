@@ -1,0 +1,178 @@
+"""What the rules of the workflow need to know of a run: its files, what each rule depends on, what it asks of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from h2cm.config import Config, sections_of
+from h2cm.results.figures.registry import figure_names
+from h2cm.results.paths import RESULTS, every_fold, files, folds, path
+from h2cm.results.tables.registry import table_names
+from h2cm.sources.catalogue import condensed
+from h2cm.sources.harmonise import products_of
+from h2cm.sources.retrieve import parts
+from h2cm.sources.towers.oneflux import find
+from h2cm.vocabulary import VARIABLES
+from h2cm.workflow import resources
+
+DRAWN = (
+    "source",
+    "period",
+    "grid.resolution",
+    "grid.bounds",
+    "constraints.*.prediction",
+    "constraints.*.compare",
+    "constraints.*.years",
+    "split.folds",
+    "experiments",
+)
+KEYS: dict[str, tuple[str, ...]] = {
+    "grid": ("grid.resolution", "grid.bounds", "grid.min_land_fraction"),
+    "twin": ("seed", "period", "grid.resolution", "grid.bounds", "grid.min_land_fraction", "twin"),
+    "harmonise": ("source", "period", "grid.resolution", "grid.bounds", "grid.regridding"),
+    "towers": ("source", "period", "towers", "constraints.*.prediction"),
+    "published": ("source", "period", "grid.resolution", "grid.bounds", "products", "constraints.*.prediction"),
+    "split": ("seed", "split.folds", "split.test_fraction"),
+    "train": ("seed", "constraints", "model", "training"),
+    "predict": (
+        "constraints.*.prediction",
+        "constraints.*.compare",
+        "model",
+        "training.device",
+        "prediction",
+    ),
+    "evaluate": (
+        "source",
+        "period",
+        "constraints.*.prediction",
+        "constraints.*.compare",
+        "constraints.*.years",
+        "evaluation",
+    ),
+    "figure": DRAWN,
+    "table": DRAWN,
+}
+"""The keys of the configuration that decide the result of a rule (see `h2cm.config.sections_of`); of the other rules, none."""
+
+SPLIT = {"towers": ("split.neighbour_degrees", "split.test_sites")}
+"""Further keys of the split, by source; ``split.block_degrees`` of the others."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run, as the rules see it: all paths are those of the workflow, or patterns of them with wildcards."""
+
+    config: Config
+
+    @property
+    def folder(self) -> str:
+        """The folder of the run."""
+        return f"{RESULTS}/{self.config.run}"
+
+    def at(self, kind: str, **names) -> str:
+        """The path of a file of the run (see `h2cm.results.paths.path`)."""
+        return f"{self.folder}/{path(kind, **names)}"
+
+    def of_run(self, kinds: Iterable[str]) -> list[str]:
+        """The paths of all files of some kinds (see `h2cm.results.paths.files`)."""
+        return [f"{self.folder}/{one}" for one in files(kinds, self.config)]
+
+    def keys(self, rule: str, experiment: str | None = None, products: Iterable[str] = ()) -> dict:
+        """What a job gets to see of the configuration: the values of `KEYS`, of one experiment and some products."""
+        chosen = KEYS.get(rule, ())
+        if rule == "split":
+            chosen += SPLIT.get(self.config.source, ("split.block_degrees", "split.test_sites"))
+        if rule == "harmonise":
+            chosen += ("products.local",) if not products else tuple(f"products.local.{name}" for name in products)
+        return sections_of(self.config, *chosen, experiment=experiment)
+
+    @property
+    def products(self) -> str:
+        """The folder of the products: the synthetic Earth's, or that of the archives' files."""
+        return self.at("pseudo_products") if self.config.source == "twin" else str(self.config.products.folder)
+
+    @property
+    def competitors(self) -> list[str]:
+        """What the results are compared with beside the constraints."""
+        return ["fluxcom", "trendy"] if self.config.source in ("twin", "products") else []
+
+    @property
+    def forcing(self) -> list[str]:
+        """The files of the store that prediction reads."""
+        names = [row.name for row in VARIABLES.values() if row.role == "forcing"]
+        return [self.at("variable", variable=name) for name in ("grid", *names, "static")]
+
+    @property
+    def store(self) -> list[str]:
+        """All files of the store."""
+        return self.forcing + self.of_run(["targets"])
+
+    def targets(self, experiment: str) -> list[str]:
+        """The files of the constraints that an experiment uses."""
+        used = self.config.experiments[experiment].constraints or self.config.constraints
+        return [self.at("variable", variable=name) for name in used]
+
+    def product_files(self, variable: str) -> list[str]:
+        """The files of the products that a variable, or a competitor, is made of: the synthetic Earth's, lists of those
+        retrieved, or means of their tiles."""
+        if self.config.source == "twin":
+            return [self.products]
+        return [
+            f"{self.products}/condensed/{name}_{part}.nc"
+            if condensed(self.config, name)
+            else f"{self.products}/retrieved/{name}_{part}.csv"
+            for name, part in parts(self.config, variable)
+        ]
+
+    def readers(self, variable: str) -> list[str]:
+        """The modules that read the products of a variable."""
+        return [f"h2cm.sources.products.{product}" for product in products_of(variable)]
+
+    def tower_files(self) -> list[str]:
+        """The zips and tables that the towers are read from; DataError where a folder is not there."""
+        towers = self.config.towers
+        zips = find(towers.folders)
+        chosen = [file for site, file in zips.items() if not towers.select or site in towers.select]
+        tables = [towers.sites or towers.folders[0] / "sites.csv", towers.co2, towers.lai]
+        return [str(file) for file in (*chosen, *tables) if file]
+
+    def fold_groups(self) -> list[tuple[str, list[int]]]:
+        """Experiment and folds of each training job where a job trains several folds."""
+        size = self.config.training.folds_per_job
+        every = {experiment: folds(self.config, experiment) for experiment in self.config.experiments}
+        return [
+            (name, list(numbers[i : i + size])) for name, numbers in every.items() for i in range(0, len(numbers), size)
+        ]
+
+    def memory(self, copies: float) -> int:
+        """MB of memory of a job that holds the forcing and `copies` arrays as large as it."""
+        towers = len(self.tower_files()) if self.config.source == "towers" else None
+        return resources.memory(self.config, copies, towers)
+
+    def threads(self, cores: int | None) -> int:
+        """Threads of a training job: all folds run side by side where there are cores enough."""
+        return max(1, (cores or 1) // len(every_fold(self.config)))
+
+    def promised(self) -> list[str]:
+        """Every file that a finished run has."""
+        fixed = ("configuration", "store_summary", "truth", "split", "metrics")
+        each = ("weights", "losses", "daily", "monthly", "fold_metrics")
+        return [
+            *self.store,
+            *self.of_run((*fixed, *each)),
+            *(self.at("comparison", competitor=name) for name in self.competitors),
+            *(self.at(kind, figure=name) for name in figure_names(self.config) for kind in ("figure", "figure_pdf")),
+            *(self.at("table", table=name) for name in table_names(self.config)),
+        ]
+
+    def where_results_are(self) -> str:
+        """What is said at the end."""
+        places = {
+            "figures": self.at("figure", figure="*"),
+            "tables": f"{self.at('table', table='*')}, {self.at('metrics')}",
+            "data set": f"{self.at('daily')}, monthly.nc",
+            "weights": self.at("weights"),
+            "model input": f"{self.at('variable', variable='*')}, summary in {self.at('store_summary')}",
+        }
+        return "\n".join(["", f"Done: run {self.config.run!r}.", *(f"  {k:<13}{v}" for k, v in places.items())])
