@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from h2cm.model import FORCING, H2CM, OUTPUTS, State
+from h2cm.model import CONSTANTS, FORCING, H2CM, OUTPUTS, State
 from h2cm.model.backends import BACKENDS
-from h2cm.model.h2cm import CONSTANTS
 from h2cm.model.networks import LSTMS
 from h2cm.store import DataError
 
