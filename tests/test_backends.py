@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -13,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from climates import climate, model_for
-from h2cm.model import H2CM, NETWORKS, OUTPUTS
+from h2cm.model import H2CM, OUTPUTS
 from h2cm.model.backends import BACKENDS, choose, native
 from h2cm.model.parity import build
 
@@ -205,19 +204,11 @@ def test_auto_takes_the_native_backend_unless_it_is_switched_off(monkeypatch):
         choose(model, forcing)
 
 
-def test_the_native_backend_says_what_it_cannot_do(monkeypatch):
+def test_the_native_backend_says_what_it_cannot_do():
     model, forcing = H2CM(3), torch.zeros(1, 1, 5)
     assert "float16" in native.unavailable(model, forcing.half())
     assert "float64" in native.unavailable(model, forcing.double())
     assert "CPU" in native.unavailable(model, forcing.to("meta"))
-    surface = replace(
-        NETWORKS["surface"], outputs={"basal_respiration": "sigmoid", "alpha_soil_evaporation": "sigmoid"}
-    )
-    for change in ({"surface": surface}, {"new": NETWORKS["surface"]}):
-        with monkeypatch.context() as patch:
-            for name, row in change.items():
-                patch.setitem(NETWORKS, name, row)
-            assert native.unavailable(model, forcing)
 
 
 def test_without_a_compiler_it_says_so_once(monkeypatch, tmp_path):

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 COMPARISONS = {"le": "<=", "lt": "<", "ge": ">=", "gt": ">", "eq": "==", "ne": "!="}
 ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
-FUNCTIONS = ("minimum", "maximum", "power", "exp", "log", "sqrt", "tanh", "sigmoid", "softplus")
+FUNCTIONS = ("minimum", "maximum", "power", "abs", "exp", "log", "sqrt", "tanh", "sigmoid", "softplus")
 """Operations that are functions of this name in csrc/elementwise.h."""
 
 
@@ -119,14 +119,13 @@ def _clamp(program: Program, x, min=None, max=None) -> Value:  # as torch.clamp 
 
 
 _NAMED: dict[str, Callable] = {
-    **{name: _same(name, 1) for name in ("neg", "exp", "log", "sqrt", "tanh", "sigmoid")},
+    **{name: _same(name, 1) for name in ("neg", "abs", "exp", "log", "sqrt", "tanh", "sigmoid")},
     **{name: _same(name, 2) for name in (*ARITHMETIC, *COMPARISONS, "minimum", "maximum")},
     "pow": _power,
     "clamp": _clamp,
     "square": lambda program, x: x * x,
     "reciprocal": lambda program, x: program.add("div", 1.0, x),
     "relu": lambda program, x: program.where(x.apply("gt", 0.0), x, 0.0),
-    "abs": lambda program, x: program.add("maximum", x, -x),  # gradient 0 at 0, as PyTorch's
     "logical_and": _same("and", 2),
     "logical_or": _same("or", 2),
     "logical_not": _same("not", 1),
@@ -228,6 +227,7 @@ RULES: dict[str, Callable] = {
     "at_least": lambda p, g, r, a, b: (p.where(a.apply("ge", b), g, 0.0), p.where(a.apply("lt", b), g, 0.0)),
     "at_most": lambda p, g, r, a, b: (p.where(a.apply("le", b), g, 0.0), p.where(a.apply("gt", b), g, 0.0)),
     "where": lambda p, g, r, c, a, b: (None, p.where(c, g, 0.0), p.where(c, 0.0, g)),
+    "abs": lambda p, g, r, a: (p.where(a.apply("gt", 0.0), g, p.where(a.apply("lt", 0.0), -g, 0.0)),),
     "exp": lambda p, g, r, a: (g * r,),
     "log": lambda p, g, r, a: (g / a,),
     "sqrt": lambda p, g, r, a: (g / (r + r),),

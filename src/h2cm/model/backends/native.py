@@ -102,7 +102,7 @@ def _build(library: Path, text: str) -> None:
                         "h2cm_native",
                         [str(SOURCES / "native.cpp")],
                         extra_cflags=flags,
-                        extra_include_paths=[folder],
+                        extra_include_paths=[folder, str(SOURCES)],
                         build_directory=folder,
                         is_python_module=False,
                         is_standalone=False,

@@ -14,6 +14,9 @@ template <class R>
 inline Vec<R> maximum(Vec<R> a, Vec<R> b) { return ((a > b) | (a != a)) ? a : b; }
 
 template <class R>
+inline Vec<R> abs(Vec<R> x) { return x > spread(R(0)) ? x : spread(R(0)) - x; }
+
+template <class R>
 inline Vec<R> exp(Vec<R> x) {
   Vec<R> y = h2cm::exp<R>(x);
   y = x < spread(Traits<R>::LOWEST) ? spread(R(0)) : y;

@@ -1,7 +1,10 @@
 // The time loop of H2CM for the CPU: the operator that h2cm.model.backends.native calls.
-#include <torch/extension.h>
-
+// not torch/extension.h, which takes longer to compile than all the rest
+#include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <torch/csrc/utils/pybind.h>
 
 #include "tile.h"
 
