@@ -1,10 +1,12 @@
-"""H2CM in float64 NumPy, written from the paper's equations for one cell and one day at a time: the tests' referee."""
+"""H2CM in float64 NumPy, the tests' referee: the networks, written from the paper for one cell and one day at a time; the
+equations are those of the synthetic Earth (`h2cm.sources.twin.truth`), which share no line with the model."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
+
+from h2cm.sources.twin import truth
+
 
 
 def sigmoid(x):
@@ -40,90 +42,33 @@ def run(
 ) -> dict[str, np.ndarray]:
     """All daily outputs (day,) of one cell: `forcing` (day, 5), `static` (attribute,), after `passes` of spin-up."""
     w = {k.removeprefix("networks."): np.asarray(v, dtype=np.float64) for k, v in weights.items()}
-    z_raw, z = fully_connected(w, "static_parameters", (static - w["static_mean"]) / w["static_std"])
-    sm_max, a_ei = softplus(z_raw[0] + 100) + 1, softplus(z_raw[1])
-    b_snow, b_base = sigmoid(w["raw.beta_snow"]), sigmoid(w["raw.beta_baseflow"])
-    q10, b_co2 = 1 + 9 * sigmoid(w["raw.q10"]), softplus(w["raw.beta_co2"])
+    raw, z = fully_connected(w, "static_parameters", (static - w["static_mean"]) / w["static_std"])
+    soil = {"soil_moisture_capacity": softplus(raw[0] + 100) + 1, "alpha_interception": softplus(raw[1])}
+    constants = {
+        "beta_snow": sigmoid(w["raw.beta_snow"]),
+        "beta_baseflow": sigmoid(w["raw.beta_baseflow"]),
+        "q10": 1 + 9 * sigmoid(w["raw.q10"]),
+        "beta_co2": softplus(w["raw.beta_co2"]),
+    }
+    h, c = ([np.zeros(100) for _ in range(3)] for _ in range(2))
+    units = (forcing - w["forcing_mean"]) / w["forcing_std"]
 
-    swe = sm = gw = fapar = 0.0
-    npp = 1.1738447874691162
-    h = [np.zeros(100) for _ in range(3)]
-    c = [np.zeros(100) for _ in range(3)]
-    days = []
-    for round_ in range(passes + 1):
-        for today in forcing:
-            rn_raw, p, ta, _vpd, co2 = today
-            rn, pr, t, vpd, co = (today - w["forcing_mean"]) / w["forcing_std"]
-            rsm, s, g = sm / sm_max, swe / 100, gw / 200
-            y, h[0], c[0] = lstm(w, "hydrology", np.r_[rn, pr, rsm, s, g, fapar, z], h[0], c[0])
-            a_melt, a_rsoil, a_rgw = softplus(y[0]), sigmoid(y[1]), sigmoid(y[2])
-            y, _code = fully_connected(w, "coupling", np.r_[rn, vpd, rsm, z])
-            a_wue, a_t = softplus(y[0]), sigmoid(y[1])
-            y, h[1], c[1] = lstm(w, "vegetation", np.r_[rn, t, vpd, co, rsm, fapar, npp, z], h[1], c[1])
-            cue, fapar_new = sigmoid(y[0]), sigmoid(y[1])
-            y, h[2], c[2] = lstm(w, "surface", np.r_[rn, pr, npp, fapar, z], h[2], c[2])
-            rb, a_es = softplus(y[0]), sigmoid(y[1])
-            fapar = fapar_new
+    def learned(day, weather, before):
+        rn, pr, t, vpd, co2 = units[day % len(forcing)]
+        swe, gw, fapar, npp = (float(before[k][0]) for k in ("swe", "groundwater", "fapar", "npp"))
+        rsm = float((before["soil_moisture"] / soil["soil_moisture_capacity"])[0])
+        y, h[0], c[0] = lstm(w, "hydrology", np.r_[rn, pr, rsm, swe / 100, gw / 200, fapar, z], h[0], c[0])
+        found = {"alpha_snow_melt": softplus(y[0]), "alpha_soil_recharge": sigmoid(y[1])}
+        found["alpha_groundwater_recharge"] = sigmoid(y[2])
+        y, _ = fully_connected(w, "coupling", np.r_[rn, vpd, rsm, z])
+        found |= {"alpha_wue": softplus(y[0]), "alpha_transpiration": sigmoid(y[1])}
+        y, h[1], c[1] = lstm(w, "vegetation", np.r_[rn, t, vpd, co2, rsm, fapar, npp, z], h[1], c[1])
+        found |= {"cue": sigmoid(y[0]), "fapar": sigmoid(y[1])}
+        y, h[2], c[2] = lstm(w, "surface", np.r_[rn, pr, npp, fapar, z], h[2], c[2])
+        found |= {"basal_respiration": softplus(y[0]), "alpha_soil_evaporation": sigmoid(y[1])}
+        return {name: np.atleast_1d(value) for name, value in found.items()}
 
-            tc = ta - 273.15
-            snowfall, rain = (p * b_snow, 0.0) if tc <= 0 else (0.0, p)
-            melt = min(swe, max(tc, 0) * a_melt)
-            swe = max(swe + snowfall - melt, 0)
-            e0 = max(rn_raw * 0.0864 / 2.45, 0)
-            ei = min(rain, fapar * a_ei, e0)
-            es = (1 - fapar) * min(e0 - ei, sm) * a_es
-            tr = fapar * min(e0 - ei - es, sm - es) * a_t
-            sm2 = sm - es - tr
-            win = rain + melt - ei
-            f_soil = a_rsoil * min(1, (sm_max - sm2) / max(win, 1e-8))
-            f_gw = (1 - f_soil) * a_rgw
-            q_fast, q_slow = (1 - f_soil) * (1 - a_rgw) * win, gw * b_base
-            sm, gw = sm2 + f_soil * win, gw + f_gw * win - q_slow
-            gpp = tr * a_wue * co2 * b_co2
-            npp = gpp * cue
-            rh = rb * math.pow(q10, (tc - 15) / 10)
-            ter = gpp - npp + rh
-            if round_ == passes:
-                days.append(
-                    {
-                        "alpha_snow_melt": a_melt,
-                        "alpha_soil_recharge": a_rsoil,
-                        "alpha_groundwater_recharge": a_rgw,
-                        "alpha_wue": a_wue,
-                        "alpha_transpiration": a_t,
-                        "cue": cue,
-                        "fapar": fapar,
-                        "basal_respiration": rb,
-                        "alpha_soil_evaporation": a_es,
-                        "snowfall": snowfall,
-                        "rainfall": rain,
-                        "snow_melt": melt,
-                        "interception": ei,
-                        "soil_evaporation": es,
-                        "transpiration": tr,
-                        "et": ei + es + tr,
-                        "water_input": win,
-                        "soil_recharge_fraction": f_soil,
-                        "soil_recharge": f_soil * win,
-                        "groundwater_recharge_fraction": f_gw,
-                        "groundwater_recharge": f_gw * win,
-                        "fast_runoff_fraction": (1 - f_soil) * (1 - a_rgw),
-                        "fast_runoff": q_fast,
-                        "slow_runoff": q_slow,
-                        "runoff": q_fast + q_slow,
-                        "corrected_precipitation": rain + snowfall,
-                        "swe": swe,
-                        "soil_moisture": sm,
-                        "relative_soil_moisture": sm / sm_max,
-                        "groundwater": gw,
-                        "tws": swe + sm + gw,
-                        "gpp": gpp,
-                        "npp": npp,
-                        "autotrophic_respiration": gpp - npp,
-                        "heterotrophic_respiration": rh,
-                        "ter": ter,
-                        "nep": gpp - ter,
-                        "nee": ter - gpp,
-                    }
-                )
-    return {name: np.array([day[name] for day in days]) for name in days[0]}
+    names = ("net_radiation", "precipitation", "air_temperature", "vapour_pressure_deficit", "co2")
+    weather = {name: np.tile(forcing[:, k], passes + 1)[None] for k, name in enumerate(names)}
+    series, _ = truth.simulate(weather, learned, soil, constants)
+    return {name: values[0, -len(forcing) :] for name, values in series.items()}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
-from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from climates import climate, model_for
-from h2cm.model import H2CM, NETWORKS, OUTPUTS
+from h2cm.model import H2CM, OUTPUTS
 from h2cm.model.backends import BACKENDS, choose, native
 from h2cm.model.parity import build
 
@@ -59,20 +59,29 @@ def assert_close(value, expected, tolerance, name):
     assert error <= tolerance * scale, f"{name}: error {error:.3g} where the largest entry is {scale:.3g}"
 
 
-def assert_same(ours, references, dtype):
-    """Each output, state and gradient is that of one of the references."""
-    tolerance = TOLERANCE[dtype]
+def misses(ours, reference, dtype):
+    """What of the outputs, states and gradients differs from a reference: by name, the error and the largest entry."""
+    found = {}
     for name, value in flat(ours, ours).items():
-        misses = []
-        for reference in references:
-            expected = flat(reference, ours)[name].to(dtype)
-            error, scale = (value - expected).abs().max().item(), expected.abs().max().item()
-            assert value.shape == expected.shape and value.dtype == dtype, name
-            if error <= tolerance * scale:
-                break
-            misses.append(f"error {error:.3g} where the largest entry is {scale:.3g}")
-        else:
-            pytest.fail(f"{name}: {'; '.join(misses)}")
+        expected = flat(reference, ours)[name].to(dtype)
+        assert value.shape == expected.shape and value.dtype == dtype, name
+        error, scale = (value - expected).abs().max().item(), expected.abs().max().item()
+        if not error <= TOLERANCE[dtype] * scale:
+            found[name] = f"error {error:.3g} where the largest entry is {scale:.3g}"
+    return found
+
+
+def assert_same(ours, reference, dtype):
+    assert not misses(ours, reference, dtype)
+
+
+def rounded(model, generator):
+    """The model with weights that differ from its own by what float32 does not tell apart."""
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.mul_(1 + 2e-7 * torch.randn(weight.shape, generator=generator, dtype=weight.dtype))
+    return other
 
 
 def flat(results, mask):
@@ -100,7 +109,7 @@ def test_the_reference_case_is_that_of_the_equations(backend, shared, dtype):
         forcing, static = (torch.as_tensor(case[k]).to(dtype) for k in ("in/forcing", "in/static"))
     forcing = forcing[:, :365]
     ours = run(model, backend, forcing, static)
-    assert_same(ours, [run(model, "eager", forcing, static)], dtype)
+    assert_same(ours, run(model, "eager", forcing, static), dtype)
 
 
 ANY_CASE = given(
@@ -113,17 +122,29 @@ SETTINGS = settings(max_examples=15, deadline=None, suppress_health_check=[Healt
 @ANY_CASE
 def test_climates_drawn_anew(backend, kind, cells, days, seed):
     case = invented(kind, cells, days, seed)
-    assert_same(run(case[0], backend, *case[1:]), [run(case[0], "eager", *case[1:])], torch.float64)
+    assert_same(run(case[0], backend, *case[1:]), run(case[0], "eager", *case[1:]), torch.float64)
 
 
 @SETTINGS
 @ANY_CASE
 def test_climates_in_float32(backend, kind, cells, days, seed):
-    """Against the equations in float32 or in float64: where rounding puts the argument of a LeakyReLU or of a minimum on
-    the other side of its kink, these two differ, and either is right."""
+    """Against the equations in float64. Where rounding puts the argument of a LeakyReLU or of a minimum on the other side
+    of its kink, a gradient jumps, and no single reference is right: then each entry lies between what the equations give
+    for weights that differ from these by as much as float32 rounds."""
     case, exact = invented(kind, cells, days, seed, torch.float32), invented(kind, cells, days, seed)
-    references = run(case[0], "eager", *case[1:]), run(exact[0], "eager", *exact[1:])
-    assert_same(run(case[0], backend, *case[1:]), references, torch.float32)
+    ours = run(case[0], backend, *case[1:])
+    off = misses(ours, run(exact[0], "eager", *exact[1:]), torch.float32)
+    if not off:
+        return
+    generator = torch.Generator().manual_seed(seed)
+    near = [flat(run(rounded(exact[0], generator), "eager", *exact[1:]), ours) for _ in range(24)]
+    near += [flat(run(case[0], "eager", *case[1:]), ours)]
+    for name in off:
+        value = flat(ours, ours)[name]
+        references = torch.stack([reference[name].to(torch.float32) for reference in near])
+        slack = TOLERANCE[torch.float32] * references.abs().max()
+        low, high = references.amin(0) - slack, references.amax(0) + slack
+        assert ((low <= value) & (value <= high)).all(), f"{name}: {off[name]}"
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -133,7 +154,7 @@ def test_any_subset_of_the_outputs(backend, outputs, seed):
     outputs = tuple(name for name in outputs if name not in ILL_CONDITIONED) or ("nee",)
     ours = run(case[0], backend, *case[1:], outputs)
     assert tuple(ours[0]) == outputs
-    assert_same(ours, [run(case[0], "eager", *case[1:], outputs)], torch.float64)
+    assert_same(ours, run(case[0], "eager", *case[1:], outputs), torch.float64)
 
 
 def test_the_number_of_threads_changes_nothing(backend):
@@ -205,19 +226,11 @@ def test_auto_takes_the_native_backend_unless_it_is_switched_off(monkeypatch):
         choose(model, forcing)
 
 
-def test_the_native_backend_says_what_it_cannot_do(monkeypatch):
+def test_the_native_backend_says_what_it_cannot_do():
     model, forcing = H2CM(3), torch.zeros(1, 1, 5)
     assert "float16" in native.unavailable(model, forcing.half())
     assert "float64" in native.unavailable(model, forcing.double())
     assert "CPU" in native.unavailable(model, forcing.to("meta"))
-    surface = replace(
-        NETWORKS["surface"], outputs={"basal_respiration": "sigmoid", "alpha_soil_evaporation": "sigmoid"}
-    )
-    for change in ({"surface": surface}, {"new": NETWORKS["surface"]}):
-        with monkeypatch.context() as patch:
-            for name, row in change.items():
-                patch.setitem(NETWORKS, name, row)
-            assert native.unavailable(model, forcing)
 
 
 def test_without_a_compiler_it_says_so_once(monkeypatch, tmp_path):

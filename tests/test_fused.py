@@ -210,7 +210,7 @@ def test_only_so_many_recordings_are_kept(as_on_a_gpu):
         models, forcing, static = invented("mixed", [2], days, 0)
         with torch.no_grad():
             models[0](forcing[0], static[0], None, ("gpp",))
-    assert [key[3][0][0] for key in capture._kept] == [4, 5]  # days of the stretch
+    assert [key[2][0][0] for key in capture._kept] == [4, 5]  # days of the stretch
 
 
 @pytest.mark.parametrize(
@@ -232,10 +232,10 @@ def test_what_cannot_be_recorded_runs_as_it_is_with_a_warning(as_on_a_gpu, recor
 def test_a_compiled_day_with_wrong_gradients_is_not_used(as_on_a_gpu):
     """The values are right; only the gradient tells."""
 
-    def wrong(forcing, mean, std, state, weights, outputs):
-        constants = weights.constants
-        spoilt = weights._replace(constants=constants + 0.4 * (constants - constants.detach()))
-        return step_day(forcing, mean, std, state, spoilt, outputs)
+    def wrong(guidance, forcing, mean, std, state, common, outputs):
+        constants = common.constants
+        spoilt = common._replace(constants=constants + 0.4 * (constants - constants.detach()))
+        return step_day(guidance, forcing, mean, std, state, spoilt, outputs)
 
     as_on_a_gpu.delenv("H2CM_NO_COMPILE")
     as_on_a_gpu.setattr(capture, "compiled_step", lambda: wrong)

@@ -2,9 +2,43 @@
 
 from __future__ import annotations
 
-import numpy as np
+from importlib import import_module
+from pathlib import Path
 
-from h2cm.model.parity import LIMITS, OUTPUT_NAMES, compare, main, parameter_names
+import numpy as np
+import pytest
+import torch
+
+from h2cm.model import H2CM
+from h2cm.model.backends import BACKENDS
+from h2cm.model.parity import LIMITS, OUTPUT_NAMES, compare, cut, main, parameter_names
+
+CUT = Path(__file__).parent / "data" / "published_case.npz"
+DAYS = 90
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_first_days_of_the_published_run(backend, capsys):
+    """All daily outputs of the published code in 16 climates, from its own state after its spin-up."""
+    if reason := import_module(f"h2cm.model.backends.{backend}").unavailable(H2CM(3), torch.zeros(1, 1, 5)):
+        pytest.skip(reason)
+    assert main([str(CUT), "--backend", backend]) == 0
+    assert "43 compared" in capsys.readouterr().out
+    with np.load(CUT) as case:
+        assert case["in/forcing"].shape == (16, DAYS, 5)
+        assert max(compare(case, backend)["outputs"].values()) < 1e-11
+        spoilt = dict(case) | {"spinup/SM_t": case["spinup/SM_t"] * (1 + 1e-6)}
+    assert compare(spoilt, backend)["outputs"]["soil_moisture"] > LIMITS["outputs"]
+
+
+def test_the_cut_case_is_that_of_the_reference(shared, tmp_path):
+    whole = shared / "reference" / "case_a.npz"
+    assert main([str(whole), "--cut", str(DAYS), str(tmp_path / "cut.npz")]) == 0
+    with np.load(CUT) as ours, np.load(tmp_path / "cut.npz") as again, np.load(whole) as reference:
+        assert set(ours) == set(again) == set(cut(reference, DAYS))
+        for name in ours:
+            assert ours[name].dtype == again[name].dtype
+            np.testing.assert_array_equal(ours[name], again[name])
 
 
 def test_reference_case(shared, capsys):
@@ -49,7 +83,7 @@ def test_a_file_without_the_layout_is_named(tmp_path, capsys):
 
 
 def test_every_parameter_and_output_has_its_published_name():
-    from h2cm.model import H2CM, OUTPUTS
+    from h2cm.model import OUTPUTS
 
     assert set(parameter_names().values()) == {name for name, _ in H2CM().named_parameters()}
     assert set(OUTPUT_NAMES) == set(OUTPUTS) - {"rainfall"}  # the one output that the published code does not give

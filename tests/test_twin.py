@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from h2cm import model, vocabulary
 from h2cm.config import parse
-from h2cm.model.process import carbon_step, water_step
+from h2cm.model.process import CARRIED, State, process_step
 from h2cm.sources import products, twin
 from h2cm.sources.twin import truth
 from h2cm.sources.twin.atlas import Atlas, maps
@@ -128,49 +128,15 @@ def test_outputs_are_those_of_the_model():
 def test_truth_and_model_have_the_same_equations(seed):
     forcing, parameters, soil, state = random_world(seed, days=3)
     series, _ = truth.simulate(forcing, truth.prescribed(parameters), soil, CONSTANTS, state)
-    t = {
-        name: torch.from_numpy(np.asarray(values))
-        for d in (forcing, parameters, soil, state)
-        for name, values in d.items()
-    }
-    swe, soil_moisture, groundwater = (torch.from_numpy(state[name]) for name in truth.STORAGES)
+    before = {name: torch.from_numpy(state[name]) for name in CARRIED}
     for day in range(3):
-        today = {
-            name: values[:, day] if values.ndim == 2 else values for name, values in t.items() if name not in state
-        }
-        today["fapar"] = torch.from_numpy(parameters["fapar"][:, day])
-        celsius = today["air_temperature"] - 273.15
-        water = water_step(
-            today["net_radiation"],
-            today["precipitation"],
-            celsius,
-            swe,
-            soil_moisture,
-            groundwater,
-            today["fapar"],
-            today["soil_moisture_capacity"],
-            today["alpha_interception"],
-            today["alpha_snow_melt"],
-            today["alpha_soil_evaporation"],
-            today["alpha_transpiration"],
-            today["alpha_soil_recharge"],
-            today["alpha_groundwater_recharge"],
-            CONSTANTS["beta_snow"],
-            CONSTANTS["beta_baseflow"],
-        )
-        carbon = carbon_step(
-            water.transpiration,
-            celsius,
-            today["co2"],
-            today["alpha_wue"],
-            today["cue"],
-            today["basal_respiration"],
-            CONSTANTS["beta_co2"],
-            CONSTANTS["q10"],
-        )
-        for name, expected in (water._asdict() | carbon._asdict()).items():
+        today = torch.from_numpy(np.stack([np.asarray(forcing[name][:, day], float) for name in model.FORCING], -1))
+        learned = {name: torch.from_numpy(values[:, day]) for name, values in parameters.items()}
+        learned |= {name: torch.from_numpy(np.asarray(values)) for name, values in soil.items()}
+        given = process_step(today, State(**before, h=None, c=None), learned | CONSTANTS)
+        for name, expected in given.items():
             np.testing.assert_allclose(series[name][:, day], expected.numpy(), rtol=1e-12, atol=1e-12, err_msg=name)
-        swe, soil_moisture, groundwater = water.swe, water.soil_moisture, water.groundwater
+        before = {name: (given | learned)[name] for name in CARRIED}
 
 
 @settings(max_examples=25, deadline=None)

@@ -2,112 +2,37 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
 
-from h2cm.model.networks import HIDDEN, LSTMS, NETWORKS, build_network
-from h2cm.model.process import FREEZING_POINT, Carbon, Water, carbon_step, water_step
+from h2cm.model.networks import GUIDANCE, HIDDEN, Guidance, build_network
+from h2cm.model.process import CARRIED, CONSTANTS, FORCING, State, process_step, seen_states
 
-FORCING = ("net_radiation", "precipitation", "air_temperature", "vapour_pressure_deficit", "co2")
-"""The forcing variables, in the order in which they are stacked: W m-2, mm day-1, K, hPa, ppm."""
 
-PARAMETERS = tuple(name for n in NETWORKS.values() if n.name != "static_parameters" for name in n.outputs)
+def outputs_of(guidance: Guidance) -> tuple[str, ...]:
+    """Names of all daily outputs of a model with these networks: what is learned, then what the equations give.
+
+    Raises
+    ------
+    ValueError
+        If the equations ask for something that is neither learned nor known, or give something a second time.
+    """
+    one = torch.ones(())
+    known = dict.fromkeys((*guidance.static_parameters, *guidance.parameters, *CONSTANTS), one)
+    try:
+        given = process_step(torch.ones(len(FORCING)), State(*[one] * len(State._fields)), known)
+    except AttributeError as error:
+        raise ValueError(f"the equations ask for something that no network learns: {error}") from None
+    if lost := [name for name in CARRIED if name not in given and name not in guidance.parameters]:
+        raise ValueError(f"{lost[0]}: it is carried from day to day, but neither learned nor given by an equation")
+    return (*guidance.parameters, *given)
+
+
+PARAMETERS = GUIDANCE.parameters
 """The nine daily parameters that the networks learn."""
 
-OUTPUTS = PARAMETERS + Water._fields + Carbon._fields
+OUTPUTS = outputs_of(GUIDANCE)
 """All daily outputs of the model."""
-
-STATE_SCALES = {"swe": 100.0, "groundwater": 200.0}
-"""mm by which a storage is divided before a network sees it (soil moisture: its capacity)."""
-
-INITIAL_NPP = 1.1738447874691162
-"""gC m-2 day-1, the global median of TRENDY v11; all other states start at 0."""
-
-CONSTANTS = {"beta_snow": 3.0, "beta_baseflow": -6.0, "q10": -3.0, "beta_co2": -6.5}
-"""The trainable global constants and their initial raw values."""
-
-
-class State(NamedTuple):
-    """What is carried from one day to the next.
-
-    ``swe``, ``soil_moisture``, ``groundwater`` (mm), ``fapar`` (-) and ``npp`` (gC m-2 day-1) have shape (cell,);
-    ``h`` and ``c``, the states of the LSTMs in the order of `LSTMS`, have shape (lstm, cell, unit).
-    """
-
-    swe: Tensor
-    soil_moisture: Tensor
-    groundwater: Tensor
-    fapar: Tensor
-    npp: Tensor
-    h: Tensor
-    c: Tensor
-
-
-def network_states(state: State, soil_moisture_capacity: Tensor) -> dict[str, Tensor]:
-    """The states as the networks see them, by the name of the input."""
-    return {
-        "soil_moisture": state.soil_moisture / soil_moisture_capacity,
-        "swe": state.swe / STATE_SCALES["swe"],
-        "groundwater": state.groundwater / STATE_SCALES["groundwater"],
-        "fapar": state.fapar,
-        "npp": state.npp,
-    }
-
-
-def process_step(
-    forcing: Tensor,
-    state: State,
-    parameters: dict[str, Tensor],
-    static_parameters: dict[str, Tensor],
-    constants: dict[str, Tensor],
-) -> tuple[Water, Carbon]:
-    """The process equations of one day, given what the networks learned of it.
-
-    Parameters
-    ----------
-    forcing : Tensor, shape (..., 5)
-        In physical units, in the order of `FORCING`.
-    state : State
-        At the end of the day before; its storages have shape (...).
-    parameters, static_parameters : dict of Tensor, shape (...)
-    constants : dict of Tensor
-        Of a shape that goes with (...).
-    """
-    net_radiation, precipitation, air_temperature, _, co2 = forcing.unbind(-1)
-    celsius = air_temperature - FREEZING_POINT
-    p = parameters
-    water = water_step(
-        net_radiation,
-        precipitation,
-        celsius,
-        state.swe,
-        state.soil_moisture,
-        state.groundwater,
-        p["fapar"],
-        static_parameters["soil_moisture_capacity"],
-        static_parameters["alpha_interception"],
-        p["alpha_snow_melt"],
-        p["alpha_soil_evaporation"],
-        p["alpha_transpiration"],
-        p["alpha_soil_recharge"],
-        p["alpha_groundwater_recharge"],
-        constants["beta_snow"],
-        constants["beta_baseflow"],
-    )
-    carbon = carbon_step(
-        water.transpiration,
-        celsius,
-        co2,
-        p["alpha_wue"],
-        p["cue"],
-        p["basal_respiration"],
-        constants["beta_co2"],
-        constants["q10"],
-    )
-    return water, carbon
 
 
 class H2CM(nn.Module):
@@ -122,6 +47,8 @@ class H2CM(nn.Module):
         give the same numbers.
     precision : {"float32", "tf32", "bf16"}
         Of the matrix products of the networks, where the backend is ``fused``.
+    guidance : Guidance
+        The networks: who learns what, from which inputs.
 
     Notes
     -----
@@ -129,15 +56,22 @@ class H2CM(nn.Module):
     standardised are buffers of the model (`set_normalisation`), so the weights carry them.
     """
 
-    def __init__(self, n_static: int = 30, backend: str = "auto", precision: str = "float32"):
+    def __init__(
+        self,
+        n_static: int = 30,
+        backend: str = "auto",
+        precision: str = "float32",
+        guidance: Guidance = GUIDANCE,
+    ):
         super().__init__()
         self.n_static = n_static
         self.backend, self.precision = backend, precision
-        self.networks = nn.ModuleDict({name: build_network(row, n_static) for name, row in NETWORKS.items()})
+        self.guidance, self.outputs = guidance, outputs_of(guidance)
+        self.networks = nn.ModuleDict({name: build_network(row, n_static) for name, row in guidance.rows.items()})
         self.raw = nn.ParameterDict(
             {
-                name: nn.Parameter(torch.tensor(value, dtype=torch.get_default_dtype()))
-                for name, value in CONSTANTS.items()
+                name: nn.Parameter(torch.tensor(row.initial, dtype=torch.get_default_dtype()))
+                for name, row in CONSTANTS.items()
             }
         )
         self.register_buffer("forcing_mean", torch.zeros(len(FORCING)))
@@ -160,14 +94,8 @@ class H2CM(nn.Module):
             buffer.copy_(value)
 
     def constants(self) -> dict[str, Tensor]:
-        """The global constants: ``beta_snow`` (-), ``beta_baseflow`` (day-1), ``q10`` (-), ``beta_co2`` (ppm-1)."""
-        raw = self.raw
-        return {
-            "beta_snow": torch.sigmoid(raw["beta_snow"]),
-            "beta_baseflow": torch.sigmoid(raw["beta_baseflow"]),
-            "q10": 1 + 9 * torch.sigmoid(raw["q10"]),
-            "beta_co2": softplus(raw["beta_co2"]),
-        }
+        """The global constants by name, in the order of `CONSTANTS`."""
+        return {name: row.transform(self.raw[name]) for name, row in CONSTANTS.items()}
 
     def static_parameters(self, static: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Parameters that vary in space only, and the code of the static attributes.
@@ -179,19 +107,19 @@ class H2CM(nn.Module):
         Returns
         -------
         dict
-            ``soil_moisture_capacity`` and ``alpha_interception`` (mm), each of shape (cell,).
+            What the static network learns, by name, each of shape (cell,).
         Tensor
             The code z, shape (cell, 12).
         """
-        network = self.networks["static_parameters"]
+        network = self.networks[self.guidance.static.name]
         code = network.code((static - self.static_mean) / self.static_std)
         return network.activate(network.fc3(code)), code
 
     def initial_state(self, n_cells: int) -> State:
-        """The state from which a spin-up starts: all 0 but NPP."""
-        zero = self.forcing_mean.new_zeros(n_cells)
-        lstm = self.forcing_mean.new_zeros(len(LSTMS), n_cells, HIDDEN)
-        return State(zero, zero, zero, zero, torch.full_like(zero, INITIAL_NPP), lstm, lstm)
+        """The state from which a spin-up starts."""
+        start = [self.forcing_mean.new_full((n_cells,), row.initial) for row in CARRIED.values()]
+        lstm = self.forcing_mean.new_zeros(len(self.guidance.lstms), n_cells, HIDDEN)
+        return State(*start, lstm, lstm)
 
     def step(
         self,
@@ -201,7 +129,7 @@ class H2CM(nn.Module):
         static_parameters: dict[str, Tensor],
         code: Tensor,
         constants: dict[str, Tensor],
-    ) -> tuple[dict[str, Tensor], Water, Carbon, State]:
+    ) -> tuple[dict[str, Tensor], State]:
         """One day.
 
         Parameters
@@ -215,46 +143,35 @@ class H2CM(nn.Module):
 
         Returns
         -------
-        parameters : dict of Tensor
-            The learned parameters of the day.
-        water, carbon : Water, Carbon
+        outputs : dict of Tensor
+            What was learned of the day, and what the equations give.
         state : State
             At the end of the day.
         """
-        seen = dict(zip(FORCING, normalised.unbind(1), strict=True))
-        seen |= network_states(state, static_parameters["soil_moisture_capacity"])
+        seen = {name: values.unsqueeze(1) for name, values in zip(FORCING, normalised.unbind(1), strict=True)}
+        seen |= {name: values.unsqueeze(1) for name, values in seen_states(state, static_parameters).items()}
+        seen["static_code"] = code
         parameters, h, c = {}, [], []
-        for name, row in NETWORKS.items():
-            if name == "static_parameters":
-                continue
-            inputs = torch.cat([torch.stack([seen[i] for i in row.inputs if i != "static_code"], 1), code], 1)
+        for row in self.guidance.daily:
+            inputs = torch.cat([seen[name] for name in row.inputs], 1)
             if row.kind == "lstm":
-                k = len(h)
-                learned, h_k, c_k = self.networks[name](inputs, state.h[k], state.c[k])
+                learned, h_k, c_k = self.networks[row.name](inputs, state.h[len(h)], state.c[len(h)])
                 h.append(h_k)
                 c.append(c_k)
             else:
-                learned = self.networks[name](inputs)
+                learned = self.networks[row.name](inputs)
             parameters |= learned
 
-        water, carbon = process_step(forcing, state, parameters, static_parameters, constants)
-        state = State(
-            water.swe,
-            water.soil_moisture,
-            water.groundwater,
-            parameters["fapar"],
-            carbon.npp,
-            torch.stack(h),
-            torch.stack(c),
-        )
-        return parameters, water, carbon, state
+        outputs = parameters | process_step(forcing, state, parameters | static_parameters | constants)
+        end = State(*(outputs[name] for name in CARRIED), *(torch.stack(x) if x else state.h for x in (h, c)))
+        return outputs, end
 
     def forward(
         self,
         forcing: Tensor,
         static: Tensor,
         state: State | None = None,
-        outputs: tuple[str, ...] = OUTPUTS,
+        outputs: tuple[str, ...] | None = None,
     ) -> tuple[dict[str, Tensor], State]:
         """Run the model through all days of `forcing`.
 
@@ -266,8 +183,8 @@ class H2CM(nn.Module):
             In physical units.
         state : State, optional
             Where to start from; `initial_state` if not given.
-        outputs : tuple of str
-            The daily outputs wanted, of `OUTPUTS`.
+        outputs : tuple of str, optional
+            The daily outputs wanted; all if not given.
 
         Returns
         -------
@@ -280,7 +197,7 @@ class H2CM(nn.Module):
 
         if state is None:
             state = self.initial_state(forcing.shape[0])
-        return simulate(self, forcing, static, state, tuple(outputs))
+        return simulate(self, forcing, static, state, self.outputs if outputs is None else tuple(outputs))
 
     @torch.no_grad()
     def spin_up(self, forcing: Tensor, static: Tensor, passes: int = 1) -> State:

@@ -1,16 +1,20 @@
 """The guided networks: who learns what, from which inputs (Table 2 of the paper).
 
-`NETWORKS` is the only place where this is written down. The model is built from it, every backend packs its
-weights by it, and Table 2 is printed from it.
+`GUIDANCE` is the only place where this is written down. The model is built from it, every backend packs its
+weights by it, and Table 2 is printed from it. What a network learns is known to the equations (`h2cm.model.process`) by the
+name of the output.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, softplus
+
+from h2cm.model.process import CARRIED, FORCING
 
 HIDDEN = 100  # units of each LSTM
 WIDTHS = (150, 12)  # hidden layers of each fully connected network
@@ -25,11 +29,12 @@ class Network:
     ----------
     name : str
         Name of the network and of its module.
-    kind : {"fcnn", "lstm"}
-        Fully connected (150 and 12 hidden units) or an LSTM of 100 units with a linear layer on top.
+    kind : str
+        A key of `KINDS`: ``fcnn``, fully connected (150 and 12 hidden units), or ``lstm``, an LSTM of 100 units with a
+        linear layer on top.
     inputs : tuple of str
         Names of the inputs, in order. ``static`` stands for all static attributes, ``static_code`` for the 12
-        numbers that the static network makes of them; all others are one number each.
+        numbers that the static network makes of them; all others, of `FORCING` and `CARRIED`, are one number each.
     outputs : dict of str to str
         Name of each output and its activation (a key of `ACTIVATIONS`), in order.
     role : str
@@ -47,69 +52,70 @@ class Network:
         sizes = {"static": n_static, "static_code": STATIC_CODE}
         return sum(sizes.get(name, 1) for name in self.inputs)
 
+    def columns(self) -> tuple[dict[str, int], list[int]]:
+        """Of the inputs of a daily network: the column of each daily one, and the columns of the static code."""
+        daily, code, column = {}, [], 0
+        for name in self.inputs:
+            if name == "static_code":
+                code = list(range(column, column + STATIC_CODE))
+                column += STATIC_CODE
+            else:
+                daily[name] = column
+                column += 1
+        return daily, code
 
-NETWORKS: dict[str, Network] = {
-    network.name: network
-    for network in (
-        Network(
-            "static_parameters",
-            "fcnn",
-            ("static",),
-            {"soil_moisture_capacity": "capacity", "alpha_interception": "softplus"},
-            "Spatial parameters",
-        ),
-        Network(
-            "hydrology",
-            "lstm",
-            ("net_radiation", "precipitation", "soil_moisture", "swe", "groundwater", "fapar", "static_code"),
-            {
-                "alpha_snow_melt": "softplus",
-                "alpha_soil_recharge": "sigmoid",
-                "alpha_groundwater_recharge": "sigmoid",
-            },
-            "Most hydrological behaviour",
-        ),
-        Network(
-            "coupling",
-            "fcnn",
-            ("net_radiation", "vapour_pressure_deficit", "soil_moisture", "static_code"),
-            {"alpha_wue": "softplus", "alpha_transpiration": "sigmoid"},
-            "Water-carbon coupling",
-        ),
-        Network(
-            "vegetation",
-            "lstm",
-            (
-                "net_radiation",
-                "air_temperature",
-                "vapour_pressure_deficit",
-                "co2",
-                "soil_moisture",
-                "fapar",
-                "npp",
-                "static_code",
-            ),
-            {"cue": "sigmoid", "fapar": "sigmoid"},
-            "Vegetation and its respiration",
-        ),
-        Network(
-            "surface",
-            "lstm",
-            ("net_radiation", "precipitation", "npp", "fapar", "static_code"),
-            {"basal_respiration": "softplus", "alpha_soil_evaporation": "sigmoid"},
-            "Upper soil sensitivity",
-        ),
-    )
-}
 
-LSTMS: tuple[str, ...] = tuple(name for name, network in NETWORKS.items() if network.kind == "lstm")
-
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "softplus": softplus,
     # a soil holds at least 1 mm and starts the training at 101 mm
     "capacity": lambda x: softplus(x + 100.0) + 1.0,
 }
+
+
+class Guidance:
+    """A table of networks, and what follows from it.
+
+    Attributes
+    ----------
+    rows : dict of str to Network
+    static : Network
+        The one that sees the static attributes; it learns what varies in space only, and gives the static code.
+    daily : tuple of Network
+        All others.
+    lstms, fcnns : tuple of Network
+        The daily networks of these kinds.
+    static_parameters, parameters : tuple of str
+        What the static network, and what the daily ones learn.
+
+    Raises
+    ------
+    ValueError
+        If a row has an unknown kind, input or activation, or a parameter is learned twice.
+    """
+
+    def __init__(self, *rows: Network):
+        self.rows = {row.name: row for row in rows}
+        static = [row for row in rows if row.inputs == ("static",)]
+        if len(static) != 1 or static[0].kind != "fcnn":
+            raise ValueError(f"networks: expected one fully connected one with the input static, found {len(static)}")
+        self.static = static[0]
+        self.daily = tuple(row for row in rows if row is not self.static)
+        self.lstms = tuple(row for row in self.daily if row.kind == "lstm")
+        self.fcnns = tuple(row for row in self.daily if row.kind == "fcnn")
+        self.static_parameters = tuple(self.static.outputs)
+        self.parameters = tuple(name for row in self.daily for name in row.outputs)
+        for row in self.daily:
+            for what, names, known in (
+                ("kind", {row.kind}, KINDS),
+                ("input", row.inputs, (*FORCING, *CARRIED, "static_code")),
+                ("activation", row.outputs.values(), ACTIVATIONS),
+            ):
+                if unknown := [name for name in names if name not in known]:
+                    raise ValueError(f"network {row.name}: {what} {unknown[0]}: expected one of {', '.join(known)}")
+        learned = self.static_parameters + self.parameters
+        if twice := [name for name in learned if learned.count(name) > 1]:
+            raise ValueError(f"networks: {twice[0]} is learned twice")
 
 
 class GuidedNetwork(nn.Module):
@@ -159,6 +165,65 @@ class Recurrent(GuidedNetwork):
         return self.activate(self.head(h)), h, c
 
 
+KINDS: dict[str, type[GuidedNetwork]] = {"fcnn": FullyConnected, "lstm": Recurrent}
+
+
 def build_network(network: Network, n_static: int) -> GuidedNetwork:
-    """The module of one row of `NETWORKS`."""
-    return {"fcnn": FullyConnected, "lstm": Recurrent}[network.kind](network, n_static)
+    """The module of one row of the table."""
+    return KINDS[network.kind](network, n_static)
+
+
+GUIDANCE = Guidance(
+    Network(
+        "static_parameters",
+        "fcnn",
+        ("static",),
+        {"soil_moisture_capacity": "capacity", "alpha_interception": "softplus"},
+        "Spatial parameters",
+    ),
+    Network(
+        "hydrology",
+        "lstm",
+        ("net_radiation", "precipitation", "soil_moisture", "swe", "groundwater", "fapar", "static_code"),
+        {
+            "alpha_snow_melt": "softplus",
+            "alpha_soil_recharge": "sigmoid",
+            "alpha_groundwater_recharge": "sigmoid",
+        },
+        "Most hydrological behaviour",
+    ),
+    Network(
+        "coupling",
+        "fcnn",
+        ("net_radiation", "vapour_pressure_deficit", "soil_moisture", "static_code"),
+        {"alpha_wue": "softplus", "alpha_transpiration": "sigmoid"},
+        "Water-carbon coupling",
+    ),
+    Network(
+        "vegetation",
+        "lstm",
+        (
+            "net_radiation",
+            "air_temperature",
+            "vapour_pressure_deficit",
+            "co2",
+            "soil_moisture",
+            "fapar",
+            "npp",
+            "static_code",
+        ),
+        {"cue": "sigmoid", "fapar": "sigmoid"},
+        "Vegetation and its respiration",
+    ),
+    Network(
+        "surface",
+        "lstm",
+        ("net_radiation", "precipitation", "npp", "fapar", "static_code"),
+        {"basal_respiration": "softplus", "alpha_soil_evaporation": "sigmoid"},
+        "Upper soil sensitivity",
+    ),
+)
+"""The networks of the paper."""
+
+NETWORKS = GUIDANCE.rows
+LSTMS: tuple[str, ...] = tuple(row.name for row in GUIDANCE.lstms)

@@ -2,7 +2,8 @@
 
 The file holds inputs, weights, outputs, states, loss terms and gradients of the published code (v1.0.1). The loss
 here is the published one, evaluated as published also where the project's own differs (MODEL.md §6: its gaps, its
-regularisation that is always on). Prints the largest relative difference of each kind; the exit status is 1 if
+regularisation that is always on). A case cut down by ``--cut DAYS OUT.npz`` holds the first days of the run that counts, with
+the published state from which they start: enough for outputs, not for the loss of the whole. Prints the largest relative difference of each kind; the exit status is 1 if
 outputs, states or losses differ by more than 1e-8, or gradients by more than 1e-7.
 """
 
@@ -16,9 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from h2cm.model import FORCING, H2CM, OUTPUTS, State
+from h2cm.model import CONSTANTS, FORCING, H2CM, OUTPUTS, State
 from h2cm.model.backends import BACKENDS
-from h2cm.model.h2cm import CONSTANTS
 from h2cm.model.networks import LSTMS
 from h2cm.store import DataError
 
@@ -32,6 +32,7 @@ NETWORK_NAMES = {
     "surface": "lstm_fc_rb_alpha_Es",
 }
 CONSTANT_NAMES = {"beta_snow": "beta_snow", "beta_baseflow": "beta_baseflow", "q10": "beta_q10", "beta_co2": "beta_co2"}
+STATIC_NAMES = {"soil_moisture_capacity": "sm_max", "alpha_interception": "alpha_Ei"}
 STATE_NAMES = {"swe": "swe_t", "soil_moisture": "SM_t", "groundwater": "GW_t", "fapar": "fAPAR_nn_t", "npp": "npp_t"}
 OUTPUT_NAMES = {
     "alpha_snow_melt": "pred_nn/alpha_snow_melt_ts",
@@ -194,32 +195,59 @@ def compare(case: Mapping[str, np.ndarray], backend: str = "eager") -> dict[str,
         raise DataError(f"reference case: the arrays do not fit each other: {error}") from None
 
 
+def is_cut(case: Mapping[str, np.ndarray]) -> bool:
+    """Whether a case holds only what `cut` leaves."""
+    return not any(name.startswith("grad/") for name in case)
+
+
+def cut(case: Mapping[str, np.ndarray], days: int) -> dict[str, np.ndarray]:
+    """The first days of the second pass of a case, and the state after the first, from which they follow exactly."""
+    kept = {name: case[name] for name in case if name.startswith(("weight/", "const/", "pred_static/", "spinup/"))}
+    kept |= {f"norm/{k}": case[f"norm/{k}"] for k in ("means_forcing", "stds_forcing", "means_static", "stds_static")}
+    daily = ["in/forcing", *(name for name in case if name.startswith(("pred_nn/", "pred_hybrid/")))]
+    return kept | {"in/static": case["in/static"]} | {name: case[name][:, :days] for name in daily}
+
+
+def start_of(case: Mapping[str, np.ndarray]) -> State:
+    """The published state after the first pass."""
+    found = {ours: torch.as_tensor(case[f"spinup/{theirs}"]).flatten() for ours, theirs in STATE_NAMES.items()}
+    for part in ("h", "c"):
+        names = (NETWORK_NAMES[name].removeprefix("lstm_fc_") for name in LSTMS)
+        found[part] = torch.stack([torch.as_tensor(case[f"spinup/{part}_t_{name}"]) for name in names])
+    return State(**found)
+
+
 def _compare(case, backend):
     model = build(case, backend)
     forcing, static = (torch.as_tensor(case[k]).double() for k in ("in/forcing", "in/static"))
     if forcing.ndim != 3 or forcing.shape[2] != len(FORCING):
         raise DataError(f"reference case: in/forcing: expected (cell, day, {len(FORCING)}), got {tuple(forcing.shape)}")
-    spun_up = model.spin_up(forcing, static)
+    spun_up = start_of(case) if is_cut(case) else model.spin_up(forcing, static)
     daily, final = model(forcing, static, spun_up, OUTPUTS)
     constants = model.constants()
-    losses = published_loss(case, daily, constants)
-    losses["loss_sum"].backward()
     static_parameters, _ = model.static_parameters(static)
-    found = {"outputs": {}, "states": {}, "losses": {}, "gradients": {}}
+    found = {"outputs": {}}
     for ours, theirs in OUTPUT_NAMES.items():
         found["outputs"][ours] = difference(daily[ours], case[theirs])
-    for ours, theirs in {"soil_moisture_capacity": "sm_max", "alpha_interception": "alpha_Ei"}.items():
+    for ours, theirs in STATIC_NAMES.items():
         found["outputs"][ours] = difference(static_parameters[ours], case[f"pred_static/{theirs}"])
     for name in CONSTANTS:
         found["outputs"][name] = difference(constants[name], case[f"const/{CONSTANT_NAMES[name]}"])
-    for when, state in {"spinup": spun_up, "final": final}.items():
-        for name, values in states_of(state).items():
-            found["states"][f"{when}/{name}"] = difference(values, case[f"{when}/{name}"])
-    for name, value in losses.items():
-        found["losses"][name] = difference(value, case[f"loss/{name}"])
+    if is_cut(case):
+        return found
+    losses = published_loss(case, daily, constants)
+    losses["loss_sum"].backward()
+    states = {"spinup": spun_up, "final": final}
+    found["states"] = {
+        f"{when}/{name}": difference(values, case[f"{when}/{name}"])
+        for when, state in states.items()
+        for name, values in states_of(state).items()
+    }
+    found["losses"] = {name: difference(value, case[f"loss/{name}"]) for name, value in losses.items()}
     parameters = dict(model.named_parameters())
-    for theirs, ours in parameter_names().items():
-        found["gradients"][ours] = difference(parameters[ours].grad, case[f"grad/{theirs}"])
+    found["gradients"] = {
+        ours: difference(parameters[ours].grad, case[f"grad/{theirs}"]) for theirs, ours in parameter_names().items()
+    }
     return found
 
 
@@ -228,9 +256,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m h2cm.model.parity", description=__doc__.split("\n\n")[0])
     parser.add_argument("file", help="reference case (npz)")
     parser.add_argument("--backend", default="eager", choices=BACKENDS)
+    parser.add_argument("--cut", nargs=2, metavar=("DAYS", "OUT"), help="write the first days of the case instead")
     options = parser.parse_args(arguments)
     try:
         with np.load(options.file) as case:
+            if options.cut:
+                np.savez_compressed(options.cut[1], **cut(case, int(options.cut[0])))
+                return 0
             found = compare(case, options.backend)
     except (OSError, ValueError) as error:
         print(f"{options.file}: {error}", file=sys.stderr)

@@ -18,7 +18,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from h2cm.model.backends.stretch import step_day
+from h2cm.model.backends.stretch import Kind, step_day
 
 KEPT = 64
 """Shapes for which a captured stretch is kept: more than a training of some folds meets, so that none is captured twice."""
@@ -129,11 +129,11 @@ def agree(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
 _kept: OrderedDict[tuple, Callable] = OrderedDict()
 
 
-def _first_that_works(kind: Callable, outputs, precision, varying, constant) -> Callable:
-    """The fastest way to run `kind` that gives what the plain functions give."""
+def _first_that_works(function: Callable, kind: Kind, varying, constant) -> Callable:
+    """The fastest way to run `function` that gives what the plain functions give."""
 
     def plain(varying, constant, call=None):
-        return kind(step_day, outputs, precision, varying, constant)
+        return function(step_day, kind, varying, constant)
 
     expected = plain(varying, constant)
     steps = [step_day] if os.environ.get("H2CM_NO_COMPILE") else [compiled_step(), step_day]
@@ -146,7 +146,7 @@ def _first_that_works(kind: Callable, outputs, precision, varying, constant) -> 
             break
 
         def run(varying, constant, call=None, step=step):
-            return kind(step, outputs, precision, varying, constant)
+            return function(step, kind, varying, constant)
 
         try:
             # a version for each set of outputs, with and without gradient, of one fold and of several; the constants of
@@ -164,28 +164,26 @@ def _first_that_works(kind: Callable, outputs, precision, varying, constant) -> 
     return plain
 
 
-def prepare(
-    kind: Callable, outputs: tuple[str, ...], precision: str, varying: Sequence[Tensor], constant: Sequence[Tensor]
-):
-    """The way to run `kind` on tensors of these shapes, made on first use."""
-    key = (kind, outputs, precision, *((t.shape, t.dtype, t.device) for t in (*varying, *constant)))
+def prepare(function: Callable, kind: Kind, varying: Sequence[Tensor], constant: Sequence[Tensor]):
+    """The way to run `function` on tensors of these shapes, made on first use."""
+    key = (function, kind, *((t.shape, t.dtype, t.device) for t in (*varying, *constant)))
     if key not in _kept:
-        with _on(varying[0].device, precision):
-            _kept[key] = _first_that_works(kind, outputs, precision, varying, constant)
+        with _on(varying[0].device, kind.precision):
+            _kept[key] = _first_that_works(function, kind, varying, constant)
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     _kept.move_to_end(key)
     return _kept[key]
 
 
-def runner(kind: Callable, outputs: tuple[str, ...], precision: str, constant: Sequence[Tensor]) -> Callable:
-    """A function of the varying tensors that runs `kind` (`stretch.forward` or `stretch.backward`)."""
+def runner(function: Callable, kind: Kind, constant: Sequence[Tensor]) -> Callable:
+    """A function of the varying tensors that runs `function` (`stretch.forward` or `stretch.backward`)."""
     call = object()
 
     def run(varying: Sequence[Tensor]) -> list[Tensor]:
-        with _on(varying[0].device, precision):
+        with _on(varying[0].device, kind.precision):
             if not worthwhile(varying[0].device):
-                return kind(step_day, outputs, precision, varying, constant)
-            return prepare(kind, outputs, precision, varying, constant)(varying, constant, call)
+                return function(step_day, kind, varying, constant)
+            return prepare(function, kind, varying, constant)(varying, constant, call)
 
     return run

@@ -18,10 +18,7 @@ def simulate(model, forcing: Tensor, static: Tensor, state, outputs: tuple[str, 
     normalised = (forcing - model.forcing_mean) / model.forcing_std
     days = []
     for day in range(forcing.shape[1]):
-        parameters, water, carbon, state = model.step(
-            forcing[:, day], normalised[:, day], state, static_parameters, code, constants
-        )
-        values = parameters | water._asdict() | carbon._asdict()
+        values, state = model.step(forcing[:, day], normalised[:, day], state, static_parameters, code, constants)
         if outputs:
             days.append(torch.stack([values[name] for name in outputs]))
     series = torch.stack(days, dim=-1) if days else []

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from h2cm.model.backends import capture
-from h2cm.model.backends.stretch import DAILY, FCNNS, N_STATE, Products, Weights, backward, forward, widen
-from h2cm.model.h2cm import State
-from h2cm.model.networks import LSTMS, NETWORKS, STATIC_CODE
+from h2cm.model.backends.stretch import DAILY, N_COMMON, N_STATE, WIDTH, Common, Kind, Products, backward, forward, widen
+from h2cm.model.networks import HIDDEN, WIDTHS, Network
+from h2cm.model.process import State
 
 STRETCH = 16
 """Days between two states that are kept for the backward pass."""
@@ -29,25 +29,20 @@ def unavailable(model, forcing: Tensor) -> str | None:
     """Why this backend cannot run here, or None."""
     if forcing.dtype not in (torch.float32, torch.float64) or forcing.dtype != model.forcing_mean.dtype:
         return f"it takes float32 or float64 like the model's weights, and the forcing is {forcing.dtype}"
+    known = model.guidance.lstms + model.guidance.fcnns
+    if other := [row for row in model.guidance.daily if row not in known]:
+        return f"the network {other[0].name} is of the kind {other[0].kind}, for which it has no product"
     return None
 
 
-def columns(name: str) -> tuple[dict[str, int], list[int]]:
-    """Of the inputs of a network: the column of each daily one, and the columns of the static code."""
-    daily, code, column = {}, [], 0
-    for given in NETWORKS[name].inputs:
-        width = STATIC_CODE if given == "static_code" else 1
-        if given == "static_code":
-            code = list(range(column, column + width))
-        else:
-            daily[given] = column
-        column += width
-    return daily, code
+def stack(models, networks: Sequence[Network], parameter: str, empty: tuple[int, ...]) -> Tensor:
+    """A parameter of some networks of all models, (model, network, ...); with zeros for outputs that one has not.
 
-
-def stack(models, names: Sequence[str], parameter: str) -> Tensor:
-    """A parameter of some networks of all models, (model, network, ...); with zeros for outputs that one has not."""
-    tensors = [[model.networks[name].get_parameter(parameter) for name in names] for model in models]
+    `empty` is the shape of one where there is no network.
+    """
+    if not networks:
+        return models[0].forcing_mean.new_zeros(len(models), 0, *empty)
+    tensors = [[model.networks[row.name].get_parameter(parameter) for row in networks] for model in models]
     rows = max(t.shape[0] for t in tensors[0])
 
     def filled(tensor):
@@ -64,8 +59,8 @@ def fill(tensor: Tensor, cells: int) -> Tensor:
     return torch.cat([tensor, tensor[-1:].expand(missing, *tensor.shape[1:])]) if missing else tensor
 
 
-def pack(models, static: list[Tensor], cells: int) -> Weights:
-    """The weights of all models as `stretch` takes them; differentiable.
+def pack(models, static: list[Tensor], cells: int) -> Common:
+    """What the days of all models have in common; differentiable.
 
     Parameters
     ----------
@@ -74,98 +69,99 @@ def pack(models, static: list[Tensor], cells: int) -> Weights:
     cells : int
         To which the cells of each model are filled up, by repeating the last one.
     """
+    lstms, fcnns = models[0].guidance.lstms, models[0].guidance.fcnns
     of_static = [model.static_parameters(s) for model, s in zip(models, static, strict=True)]
-    capacity, interception = (
-        torch.stack([fill(p[name], cells) for p, _ in of_static])
-        for name in ("soil_moisture_capacity", "alpha_interception")
-    )
+    static_parameters = [torch.stack([fill(v, cells) for v in p.values()]) for p, _ in of_static]
     code = torch.stack([fill(z, cells) for _, z in of_static])
 
-    def inputs(names, weight, bias):
+    def inputs(networks, weight, bias):
         """Matrices of the daily inputs, and offsets from bias and static code."""
         matrices, offsets = [], []
-        for k, name in enumerate(names):
-            daily, of_code = columns(name)
-            rows = stack(models, [name], weight)[:, 0]
+        for k, row in enumerate(networks):
+            daily, of_code = row.columns()
+            rows = stack(models, [row], weight, ())[:, 0]
             matrices.append(widen(rows, DAILY, daily))
-            offsets.append(torch.baddbmm(bias[:, k, None], code, rows[..., of_code].mT))
+            offset = bias[:, k, None].expand(-1, cells, -1)
+            offsets.append(torch.baddbmm(offset, code, rows[..., of_code].mT) if of_code else offset)
+        if not networks:
+            return bias.new_zeros(len(models), 0, WIDTH, bias.shape[2]), bias.new_zeros(len(models), 0, cells, bias.shape[2])
         return torch.stack(matrices, 1), torch.stack(offsets, 1)
 
     def spread(bias):
         return bias.unsqueeze(2).expand(*bias.shape[:2], cells, bias.shape[2])
 
-    biases = stack(models, LSTMS, "cell.bias_ih") + stack(models, LSTMS, "cell.bias_hh")
-    daily, base = inputs(LSTMS, "cell.weight_ih", biases)
-    first, first_base = inputs(FCNNS, "fc1.weight", stack(models, FCNNS, "fc1.bias"))
+    wide, narrow = WIDTHS
+    biases = sum(stack(models, lstms, f"cell.bias_{k}", (4 * HIDDEN,)) for k in ("ih", "hh"))
+    daily, base = inputs(lstms, "cell.weight_ih", biases)
+    first, first_base = inputs(fcnns, "fc1.weight", stack(models, fcnns, "fc1.bias", (wide,)))
     matrices = Products(
-        torch.cat([stack(models, LSTMS, "cell.weight_hh").mT, daily], 2),
-        stack(models, LSTMS, "head.weight").mT,
+        torch.cat([stack(models, lstms, "cell.weight_hh", (4 * HIDDEN, HIDDEN)).mT, daily], 2),
+        stack(models, lstms, "head.weight", (1, HIDDEN)).mT,
         first,
-        stack(models, FCNNS, "fc2.weight").mT,
-        stack(models, FCNNS, "fc3.weight").mT,
+        stack(models, fcnns, "fc2.weight", (narrow, wide)).mT,
+        stack(models, fcnns, "fc3.weight", (1, narrow)).mT,
     )
     offsets = Products(
         base,
-        spread(stack(models, LSTMS, "head.bias")),
+        spread(stack(models, lstms, "head.bias", (1,))),
         first_base,
-        spread(stack(models, FCNNS, "fc2.bias")),
-        spread(stack(models, FCNNS, "fc3.bias")),
+        spread(stack(models, fcnns, "fc2.bias", (narrow,))),
+        spread(stack(models, fcnns, "fc3.bias", (1,))),
     )
     constants = torch.stack([torch.stack(list(model.constants().values())) for model in models], 1)
-    return Weights(
+    return Common(
         Products(*(m.flatten(0, 1) for m in matrices)),
         Products(*(o.flatten(0, 1) for o in offsets)),
-        capacity,
-        interception,
+        torch.stack(static_parameters, 1),
         constants.unsqueeze(-1).expand(*constants.shape, cells),
     )
 
 
 class _TimeLoop(torch.autograd.Function):
-    """All days of all models; differentiable with respect to the weights and the state at either end."""
+    """All days of all models; differentiable with respect to `Common` and the state at either end."""
 
     @staticmethod
-    def forward(ctx, outputs, precision, keep, forcing, mean, std, *tensors):
+    def forward(ctx, kind, keep, forcing, mean, std, *tensors):
         state, constant = list(tensors[:N_STATE]), [mean, std, *tensors[N_STATE:]]
         days, folds, cells = forcing.shape[:3]
-        series = forcing.new_empty(days, len(outputs), folds, cells)
+        series = forcing.new_empty(days, len(kind.outputs), folds, cells)
         starts, prepared = [], set()
-        run = capture.runner(forward, outputs, precision, constant)
+        run = capture.runner(forward, kind, constant)
         for stretch, of_stretch in zip(forcing.split(STRETCH), series.split(STRETCH), strict=True):
             if keep:
                 starts += state
                 # here, as the backward pass runs in another thread
                 if capture.worthwhile(forcing.device) and len(stretch) not in prepared:
-                    of_results = [torch.ones_like(s) for s in state] + [torch.ones_like(of_stretch)] * bool(outputs)
-                    capture.prepare(backward, outputs, precision, [stretch, *state, *of_results], constant)
+                    ones = [torch.ones_like(s) for s in state] + [torch.ones_like(of_stretch)] * bool(kind.outputs)
+                    capture.prepare(backward, kind, [stretch, *state, *ones], constant)
                     prepared.add(len(stretch))
             found = run([stretch, *state])
             state = found[:N_STATE]
-            if outputs:
+            if kind.outputs:
                 of_stretch.copy_(found[N_STATE])
         if keep:
-            ctx.outputs, ctx.precision = outputs, precision
+            ctx.kind = kind
             ctx.save_for_backward(forcing, *constant, *starts)
         return series, *state
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, of_series, *of_state):
+    def backward(ctx, grad_series, *grad_state):
         forcing, *saved = ctx.saved_tensors
-        n = 2 + 2 * len(Products._fields) + 3  # mean, standard deviation, `Weights.flat`
+        n = 2 + N_COMMON  # mean and standard deviation first
         constant, starts = saved[:n], saved[n:]
-        of_weights = None
-        run = capture.runner(backward, ctx.outputs, ctx.precision, constant)
-        stretches = list(zip(forcing.split(STRETCH), of_series.contiguous().split(STRETCH), strict=True))
-        for k, (stretch, of_stretch) in reversed(list(enumerate(stretches))):
+        grad_common = None
+        run = capture.runner(backward, ctx.kind, constant)
+        stretches = list(zip(forcing.split(STRETCH), grad_series.contiguous().split(STRETCH), strict=True))
+        for k, (stretch, grad_stretch) in reversed(list(enumerate(stretches))):
             start = starts[k * N_STATE : (k + 1) * N_STATE]
-            found = run([stretch, *start, *of_state, *([of_stretch] if ctx.outputs else [])])
-            of_state, found = found[:N_STATE], found[N_STATE:]
-            if of_weights is None:
-                of_weights = found
+            found = run([stretch, *start, *grad_state, *([grad_stretch] if ctx.kind.outputs else [])])
+            grad_state, found = found[:N_STATE], found[N_STATE:]
+            if grad_common is None:
+                grad_common = found
             else:
-                torch._foreach_add_(of_weights, found)
-        return None, None, None, None, None, None, *of_state, *of_weights
+                torch._foreach_add_(grad_common, found)
+        return None, None, None, None, None, *grad_state, *grad_common
 
 
 def simulate_many(models, forcing, static, states, outputs: tuple[str, ...]):
@@ -181,7 +177,7 @@ def simulate_many(models, forcing, static, states, outputs: tuple[str, ...]):
     sizes = [f.shape[0] for f in forcing]
     multiple = CELL_MULTIPLE if capture.worthwhile(forcing[0].device) else 1
     cells = -(-max(sizes) // multiple) * multiple
-    weights = pack(models, static, cells).flat()
+    common = pack(models, static, cells).flat()
     days = torch.stack([fill(f.detach(), cells).transpose(0, 1) for f in forcing], 1)
     mean, std = (torch.stack([getattr(m, f"forcing_{k}") for m in models]).unsqueeze(1) for k in ("mean", "std"))
     storages = [torch.stack([fill(s, cells) for s in part]) for part in list(zip(*states, strict=True))[:-2]]
@@ -190,8 +186,9 @@ def simulate_many(models, forcing, static, states, outputs: tuple[str, ...]):
         for part in list(zip(*states, strict=True))[-2:]
     ]
     start = [*storages, *lstms]
-    keep = torch.is_grad_enabled() and any(t.requires_grad for t in (*start, *weights))
-    series, *end = _TimeLoop.apply(outputs, models[0].precision, keep, days, mean, std, *start, *weights)
+    keep = torch.is_grad_enabled() and any(t.requires_grad for t in (*start, *common))
+    kind = Kind(models[0].guidance, outputs, models[0].precision)
+    series, *end = _TimeLoop.apply(kind, keep, days, mean, std, *start, *common)
     of_models = series.permute(2, 1, 3, 0).unbind(0)  # each (output, cell, day)
     end = [part.unbind(0) for part in end[:-2]] + [part.unflatten(0, (len(models), -1)).unbind(0) for part in end[-2:]]
     results = []

@@ -1,7 +1,10 @@
 // The time loop of H2CM for the CPU: the operator that h2cm.model.backends.native calls.
-#include <torch/extension.h>
-
+// not torch/extension.h, which takes longer to compile than all the rest
+#include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <torch/csrc/utils/pybind.h>
 
 #include "tile.h"
 
@@ -14,7 +17,7 @@ using at::Tensor;
 constexpr int64_t WORKERS = 64;
 
 // Order of the tensors in `weights`; see `_weights` in native.py.
-enum { W_CAPACITY, W_ALPHA_INTERCEPTION, W_CONSTANTS, W_COUPLING, W_LSTM = W_COUPLING + 6, PER_LSTM = 4 };
+enum { W_PARAMETERS, W_CONSTANTS, W_FCNN, PER_FCNN = 6, W_LSTM = W_FCNN + PER_FCNN * N_FCNN, PER_LSTM = 4 };
 
 template <class R>
 const R* data(const Tensor& t) {
@@ -24,8 +27,8 @@ const R* data(const Tensor& t) {
 
 template <class R>
 Problem<R> make_problem(const Tensor& forcing, const Tensor& mean, const Tensor& std, const std::vector<Tensor>& w,
-                        const std::vector<std::vector<int64_t>>& sources, const std::vector<int64_t>& outputs,
-                        int64_t stretch, bool gradient) {
+                        const std::vector<int64_t>& outputs, int64_t stretch, bool gradient) {
+  TORCH_CHECK(w.size() == W_LSTM + PER_LSTM * N_LSTM && forcing.size(2) == N_FORCING, "number of weights and of forcing");
   Problem<R> p;
   p.cells = forcing.size(0);
   p.days = forcing.size(1);
@@ -33,22 +36,24 @@ Problem<R> make_problem(const Tensor& forcing, const Tensor& mean, const Tensor&
   p.forcing = data<R>(forcing);
   p.mean = data<R>(mean);
   p.std = data<R>(std);
-  p.capacity = data<R>(w[W_CAPACITY]);
-  p.alpha_interception = data<R>(w[W_ALPHA_INTERCEPTION]);
+  p.parameters = data<R>(w[W_PARAMETERS]);
   for (int k = 0; k < N_CONSTANTS; k++) p.constants[k] = data<R>(w[W_CONSTANTS])[k];
   p.outputs.assign(outputs.begin(), outputs.end());
   Networks<R>& n = p.networks;
-  const Tensor* c = &w[W_COUPLING];
-  n.wide = int(c[0].size(0));
-  n.narrow = int(c[2].size(0));
-  n.coupling_inputs.sources.assign(sources[0].begin(), sources[0].end());
-  n.coupling = {data<R>(c[0]), data<R>(c[1]), data<R>(c[2]), data<R>(c[3]), data<R>(c[4]), data<R>(c[5])};
-  n.hidden = int(w[W_LSTM + 2].size(1));
+  for (int j = 0; j < N_FCNN; j++) {
+    const Tensor* t = &w[W_FCNN + PER_FCNN * j];
+    Fcnn<R>& f = n.fcnn[j];
+    n.wide = int(t[0].size(0)), n.narrow = int(t[2].size(0));
+    TORCH_CHECK(t[0].size(1) == f.inputs && t[4].size(0) == f.outputs, "sizes of a fully connected network");
+    f.w1 = data<R>(t[0]), f.base = data<R>(t[1]), f.w2 = data<R>(t[2]);
+    f.bias2 = data<R>(t[3]), f.w3 = data<R>(t[4]), f.bias3 = data<R>(t[5]);
+  }
   for (int j = 0; j < N_LSTM; j++) {
-    const Tensor* l = &w[W_LSTM + PER_LSTM * j];
-    n.lstm_inputs[j].sources.assign(sources[j + 1].begin(), sources[j + 1].end());
-    TORCH_CHECK(l[0].size(1) == n.columns(j), "columns of the gates");
-    n.lstm[j] = {data<R>(l[0]), data<R>(l[1]), data<R>(l[2]), data<R>(l[3]), int(l[2].size(0))};
+    const Tensor* t = &w[W_LSTM + PER_LSTM * j];
+    Lstm<R>& l = n.lstm[j];
+    n.hidden = int(t[2].size(1));
+    TORCH_CHECK(t[0].size(1) == n.columns(j) && t[2].size(0) == l.outputs, "sizes of an LSTM");
+    l.gates = data<R>(t[0]), l.base = data<R>(t[1]), l.head = data<R>(t[2]), l.head_bias = data<R>(t[3]);
   }
   n.pack(gradient);
   return p;
@@ -106,43 +111,46 @@ void unpack_lanes(const R* from, int rows, Tensor& to) {
 
 template <class R>
 std::vector<Tensor> backward_typed(const Problem<R>& p, const std::vector<Tensor>& w, const Tensor& kept,
-                                   const Tensor& series_gradient) {
-  std::vector<Tensor> g;
-  for (const Tensor& t : w) g.push_back(at::empty(t.sizes(), t.options()));
+                                   const Tensor& grad_series) {
+  std::vector<Tensor> grad;
+  for (const Tensor& t : w) grad.push_back(at::empty(t.sizes(), t.options()));
   const Networks<R>& n = p.networks;
-  std::array<R*, N_LSTM> base;
-  for (int j = 0; j < N_LSTM; j++) base[j] = g[W_LSTM + PER_LSTM * j + 1].template data_ptr<R>();
+  Tensor *fcnn = grad.data() + W_FCNN, *lstm = grad.data() + W_LSTM;
+  std::array<R*, N_LSTM> grad_base;
+  std::array<R*, N_FCNN> grad_wide_base;
+  for (int j = 0; j < N_LSTM; j++) grad_base[j] = lstm[PER_LSTM * j + 1].template data_ptr<R>();
+  for (int j = 0; j < N_FCNN; j++) grad_wide_base[j] = fcnn[PER_FCNN * j + 1].template data_ptr<R>();
   std::vector<Sums<R>> sums;
   for (int64_t i = 0; i < std::min(p.tiles(), WORKERS); i++) sums.emplace_back(n);
   for_tiles<R>(p, true, [&](Tile<R>& tile, int64_t worker, int64_t t) {
-    tile.backward(kept.const_data_ptr<R>() + t * p.stretches() * p.state_size(), data<R>(series_gradient), sums[worker],
-                  g[W_CAPACITY].template data_ptr<R>(), g[W_ALPHA_INTERCEPTION].template data_ptr<R>(), base,
-                  g[W_COUPLING + 1].template data_ptr<R>());
+    tile.backward(kept.const_data_ptr<R>() + t * p.stretches() * p.state_size(), data<R>(grad_series), sums[worker],
+                  grad[W_PARAMETERS].template data_ptr<R>(), grad_base, grad_wide_base);
   });
   for (size_t i = 1; i < sums.size(); i++) sums[0].add(sums[i]);
   const Sums<R>& s = sums[0];
-  Tensor* c = &g[W_COUPLING];
-  unpack_lanes(s.constants.get(), N_CONSTANTS, g[W_CONSTANTS]);
-  unpack(s.first, n.wide, 0, c[0]);
-  unpack(s.second, n.narrow, 0, c[2]);
-  unpack_lanes(s.second_bias.get(), n.narrow, c[3]);
-  unpack(s.third, N_PARAMETERS, COUPLING_OUTPUT, c[4]);
-  unpack_lanes(s.head_bias.get() + COUPLING_OUTPUT * LANES<R>, 2, c[5]);
-  for (int j = 0; j < N_LSTM; j++) {
-    Tensor* l = &g[W_LSTM + PER_LSTM * j];
-    unpack(s.gates[j], 4 * n.hidden, 0, l[0]);
-    unpack(s.head[j], N_PARAMETERS, FIRST_OUTPUT[j], l[2]);
-    unpack_lanes(s.head_bias.get() + FIRST_OUTPUT[j] * LANES<R>, n.lstm[j].outputs, l[3]);
+  unpack_lanes(s.constants.get(), N_CONSTANTS, grad[W_CONSTANTS]);
+  for (int j = 0; j < N_FCNN; j++, fcnn += PER_FCNN) {
+    const Fcnn<R>& f = n.fcnn[j];
+    unpack(s.w1[j], n.wide, 0, fcnn[0]);
+    unpack(s.w2[j], n.narrow, 0, fcnn[2]);
+    unpack_lanes(s.bias2[j].get(), n.narrow, fcnn[3]);
+    unpack(s.w3[j], N_PARAMETERS, f.first, fcnn[4]);
+    unpack_lanes(s.head_bias.get() + f.first * LANES<R>, f.outputs, fcnn[5]);
   }
-  return g;
+  for (int j = 0; j < N_LSTM; j++, lstm += PER_LSTM) {
+    const Lstm<R>& l = n.lstm[j];
+    unpack(s.gates[j], 4 * n.hidden, 0, lstm[0]);
+    unpack(s.head[j], N_PARAMETERS, l.first, lstm[2]);
+    unpack_lanes(s.head_bias.get() + l.first * LANES<R>, l.outputs, lstm[3]);
+  }
+  return grad;
 }
 
 std::vector<Tensor> forward(Tensor forcing, Tensor mean, Tensor std, std::vector<Tensor> weights,
-                            std::vector<Tensor> state, std::vector<std::vector<int64_t>> sources,
-                            std::vector<int64_t> outputs, int64_t stretch, bool keep) {
+                            std::vector<Tensor> state, std::vector<int64_t> outputs, int64_t stretch, bool keep) {
   std::vector<Tensor> result;
   AT_DISPATCH_FLOATING_TYPES(forcing.scalar_type(), "h2cm forward", [&] {
-    auto p = make_problem<scalar_t>(forcing, mean, std, weights, sources, outputs, stretch, false);
+    auto p = make_problem<scalar_t>(forcing, mean, std, weights, outputs, stretch, false);
     for (int s = 0; s < N_STATE; s++) p.state[s] = data<scalar_t>(state[s]);
     p.h = data<scalar_t>(state[N_STATE]);
     p.c = data<scalar_t>(state[N_STATE + 1]);
@@ -152,12 +160,11 @@ std::vector<Tensor> forward(Tensor forcing, Tensor mean, Tensor std, std::vector
 }
 
 std::vector<Tensor> backward(Tensor forcing, Tensor mean, Tensor std, std::vector<Tensor> weights,
-                             std::vector<std::vector<int64_t>> sources, std::vector<int64_t> outputs, int64_t stretch,
-                             Tensor kept, Tensor series_gradient) {
+                             std::vector<int64_t> outputs, int64_t stretch, Tensor kept, Tensor grad_series) {
   std::vector<Tensor> result;
   AT_DISPATCH_FLOATING_TYPES(forcing.scalar_type(), "h2cm backward", [&] {
-    auto p = make_problem<scalar_t>(forcing, mean, std, weights, sources, outputs, stretch, true);
-    result = backward_typed<scalar_t>(p, weights, kept, series_gradient);
+    auto p = make_problem<scalar_t>(forcing, mean, std, weights, outputs, stretch, true);
+    result = backward_typed<scalar_t>(p, weights, kept, grad_series);
   });
   return result;
 }

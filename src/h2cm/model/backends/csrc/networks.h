@@ -1,81 +1,87 @@
-// The guided networks' weights, packed for the kernels, and the sums of their gradients.
+// The guided networks' weights, packed for the kernels, and the sums of their gradients. `grad_x` is the gradient with
+// respect to x.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <vector>
 
+#include "generated.h"
 #include "kernels.h"
-#include "process.h"
 
 namespace h2cm {
 
-constexpr int N_LSTM = 3;
-
-// Daily inputs of the networks: the standardised forcing, then the scaled states.
-enum Source { FROM_SOIL_MOISTURE = N_FORCING, FROM_SWE, FROM_GROUNDWATER, FROM_FAPAR, FROM_NPP };
-
-// How a raw output of a network becomes a parameter, and whose it is, in the order of the outputs.
-constexpr std::array<bool, N_PARAMETERS> IS_SOFTPLUS = {true, false, false, true, false, false, false, true, false};
-constexpr std::array<int, N_LSTM> FIRST_OUTPUT = {ALPHA_SNOW_MELT, CUE, BASAL_RESPIRATION};
-constexpr int COUPLING_OUTPUT = ALPHA_WUE;
 constexpr double LEAK = 0.01;
-constexpr double SWE_SCALE = 100, GROUNDWATER_SCALE = 200;
 
-// The daily inputs of one network: forcing first, then states.
-struct Inputs {
-  std::vector<int> sources;
-  int size() const { return int(sources.size()); }
-  int forcing() const {
-    int n = 0;
-    while (n < size() && sources[n] < N_FORCING) n++;
-    return n;
-  }
-};
+// How many of the inputs of a network (numbers of its daily inputs, in order) are forcing; those have no gradient.
+inline int forcing_among(const std::vector<int>& inputs) {
+  int n = 0;
+  while (n < int(inputs.size()) && inputs[n] < N_FORCING) n++;
+  return n;
+}
 
-// Plain row-major weights of one call; a missing part of the gradient is never asked for.
+// A row-major matrix (rows, columns), packed for a product, and without its first columns for the one that goes back.
 template <class R>
-struct LstmWeights {
+Packed<R> packed(const R* w, int rows, int columns) {
+  return Packed<R>(rows, columns, ROWS, [&](int r, int k) { return w[r * columns + k]; });
+}
+template <class R>
+Packed<R> packed_back(const R* w, int rows, int columns, int from = 0) {
+  return Packed<R>(columns - from, rows, ROWS, [&](int r, int k) { return w[k * columns + from + r]; });
+}
+
+// Weights of one call, in PyTorch's layout and packed. `base` is what bias and static code contribute, of each cell.
+template <class R>
+struct Lstm {
+  int inputs, forcing, outputs, first;  // `first` is the number of the first output among the parameters
   const R *gates, *base, *head, *head_bias;  // (4 hidden, inputs + hidden), (cell, 4 hidden), (out, hidden), (out,)
-  int outputs;
+  Packed<R> gates_packed, gates_back, head_packed, head_back;
 };
 template <class R>
-struct CouplingWeights {
-  const R *first, *base, *second, *second_bias, *third, *third_bias;
+struct Fcnn {
+  int inputs, forcing, outputs, first;
+  const R *w1, *base, *w2, *bias2, *w3, *bias3;  // (wide, inputs), (cell, wide), (narrow, wide), (narrow,), ...
+  Packed<R> packed1, packed2, packed3, back1, back2, back3;
 };
 
 template <class R>
 struct Networks {
-  int hidden, wide, narrow;
-  std::array<Inputs, N_LSTM> lstm_inputs;
-  Inputs coupling_inputs;
-  std::array<LstmWeights<R>, N_LSTM> lstm;
-  CouplingWeights<R> coupling;
+  int hidden = 0, wide = 0, narrow = 0;
+  std::array<Lstm<R>, N_LSTM> lstm;
+  std::array<Fcnn<R>, N_FCNN> fcnn;
 
-  std::array<Packed<R>, N_LSTM> gates, gates_back, head, head_back;
-  Packed<R> first, second, third, first_back, second_back, third_back;
-
-  int columns(int j) const { return lstm_inputs[j].size() + hidden; }
+  Networks() {
+    for (int j = 0; j < N_LSTM; j++) {
+      const auto& inputs = LSTM_INPUTS[j];
+      lstm[j].inputs = int(inputs.size()), lstm[j].forcing = forcing_among(inputs);
+      lstm[j].outputs = LSTM_OUTPUTS[j], lstm[j].first = LSTM_FIRST[j];
+    }
+    for (int j = 0; j < N_FCNN; j++) {
+      const auto& inputs = FCNN_INPUTS[j];
+      fcnn[j].inputs = int(inputs.size()), fcnn[j].forcing = forcing_among(inputs);
+      fcnn[j].outputs = FCNN_OUTPUTS[j], fcnn[j].first = FCNN_FIRST[j];
+    }
+  }
+  int columns(int j) const { return lstm[j].inputs + hidden; }
 
   void pack(bool gradient) {
     for (int j = 0; j < N_LSTM; j++) {
-      const R *w = lstm[j].gates, *v = lstm[j].head;
-      const int n = columns(j), from = lstm_inputs[j].forcing(), h = hidden;
-      gates[j] = Packed<R>(4 * h, n, ROWS, [&](int r, int k) { return w[r * n + k]; });
-      head[j] = Packed<R>(lstm[j].outputs, h, ROWS, [&](int r, int k) { return v[r * h + k]; });
+      Lstm<R>& l = lstm[j];
+      l.gates_packed = packed(l.gates, 4 * hidden, columns(j));
+      l.head_packed = packed(l.head, l.outputs, hidden);
       if (!gradient) continue;
-      gates_back[j] = Packed<R>(n - from, 4 * h, ROWS, [&](int r, int k) { return w[k * n + from + r]; });
-      head_back[j] = Packed<R>(h, lstm[j].outputs, ROWS, [&](int r, int k) { return v[k * h + r]; });
+      l.gates_back = packed_back(l.gates, 4 * hidden, columns(j), l.forcing);
+      l.head_back = packed_back(l.head, l.outputs, hidden);
     }
-    const CouplingWeights<R>& c = coupling;
-    const int n = coupling_inputs.size(), from = coupling_inputs.forcing();
-    first = Packed<R>(wide, n, ROWS, [&](int r, int k) { return c.first[r * n + k]; });
-    second = Packed<R>(narrow, wide, ROWS, [&](int r, int k) { return c.second[r * wide + k]; });
-    third = Packed<R>(2, narrow, ROWS, [&](int r, int k) { return c.third[r * narrow + k]; });
-    if (!gradient) return;
-    first_back = Packed<R>(n - from, wide, ROWS, [&](int r, int k) { return c.first[k * n + from + r]; });
-    second_back = Packed<R>(wide, narrow, ROWS, [&](int r, int k) { return c.second[k * wide + r]; });
-    third_back = Packed<R>(narrow, 2, ROWS, [&](int r, int k) { return c.third[k * narrow + r]; });
+    for (Fcnn<R>& f : fcnn) {
+      f.packed1 = packed(f.w1, wide, f.inputs);
+      f.packed2 = packed(f.w2, narrow, wide);
+      f.packed3 = packed(f.w3, f.outputs, narrow);
+      if (!gradient) continue;
+      f.back1 = packed_back(f.w1, wide, f.inputs, f.forcing);
+      f.back2 = packed_back(f.w2, narrow, wide);
+      f.back3 = packed_back(f.w3, f.outputs, narrow);
+    }
   }
 };
 
@@ -84,7 +90,8 @@ struct Networks {
 template <class R>
 struct Sums {
   std::array<Buffer<R>, N_LSTM> gates, head;
-  Buffer<R> first, second, third, second_bias, third_bias, head_bias, constants;
+  std::array<Buffer<R>, N_FCNN> w1, w2, w3, bias2;
+  Buffer<R> head_bias, constants;
 
   explicit Sums(const Networks<R>& n) {
     auto pad = Panels<R>::padded;
@@ -92,11 +99,12 @@ struct Sums {
       gates[j].resize(int64_t(n.columns(j)) * pad(4 * n.hidden));
       head[j].resize(n.hidden * pad(N_PARAMETERS));  // all rows, of which some are this network's
     }
-    first.resize(n.coupling_inputs.size() * pad(n.wide));
-    second.resize(n.wide * pad(n.narrow));
-    third.resize(n.narrow * pad(N_PARAMETERS));
-    second_bias.resize(n.narrow * LANES<R>);
-    third_bias.resize(2 * LANES<R>);
+    for (int j = 0; j < N_FCNN; j++) {
+      w1[j].resize(n.fcnn[j].inputs * pad(n.wide));
+      w2[j].resize(n.wide * pad(n.narrow));
+      w3[j].resize(n.narrow * pad(N_PARAMETERS));
+      bias2[j].resize(n.narrow * LANES<R>);
+    }
     head_bias.resize(N_PARAMETERS * LANES<R>);
     constants.resize(N_CONSTANTS * LANES<R>);
   }
@@ -109,11 +117,12 @@ struct Sums {
       into(gates[j], other.gates[j]);
       into(head[j], other.head[j]);
     }
-    into(first, other.first);
-    into(second, other.second);
-    into(third, other.third);
-    into(second_bias, other.second_bias);
-    into(third_bias, other.third_bias);
+    for (int j = 0; j < N_FCNN; j++) {
+      into(w1[j], other.w1[j]);
+      into(w2[j], other.w2[j]);
+      into(w3[j], other.w3[j]);
+      into(bias2[j], other.bias2[j]);
+    }
     into(head_bias, other.head_bias);
     into(constants, other.constants);
   }

@@ -8,11 +8,11 @@ namespace h2cm {
 template <class R>
 class Tile : public TileMemory<R> {
   typedef TileMemory<R> M;
-  using M::alpha_interception_, M::alpha_interception_gradient_, M::at, M::base_, M::base_gradient_, M::bias,
-      M::capacity_, M::capacity_gradient_, M::cell, M::clear_gradients, M::day, M::days_, M::dc_, M::dh_,
-      M::dh_total_, M::forcing_, M::gates_gradient_, M::input_gradient_, M::live_, M::n, M::narrow_gradient_, M::p,
-      M::raw_gradient_, M::read_forcing, M::read_series_gradient, M::restore_state, M::save_state, M::series_,
-      M::state_gradient_, M::T, M::wide_base_, M::wide_base_gradient_, M::wide_gradient_, M::write_series;
+  using M::at, M::base_, M::bias2_, M::cell, M::clear_gradients, M::day, M::days_, M::forcing_, M::grad_base_, M::grad_c_,
+      M::grad_gates_, M::grad_h_, M::grad_inputs_, M::grad_narrow_, M::grad_parameters_, M::grad_raw_, M::grad_state_,
+      M::grad_wide_, M::grad_wide_base_, M::grad_x_, M::head_bias, M::live_, M::n, M::p, M::parameters_,
+      M::read_forcing, M::read_grad_series, M::restore_state, M::save_state, M::series_, M::T, M::wide_base_,
+      M::write_series;
   typedef Vec<R> V;
 
  public:
@@ -53,8 +53,8 @@ class Tile : public TileMemory<R> {
   }
 
   // The gradient of all days from that of the series; adds to `sums` and writes what belongs to this tile's cells.
-  void backward(const R* kept, const R* series_gradient, Sums<R>& sums, R* capacity, R* alpha_interception,
-                const std::array<R*, N_LSTM>& base, R* wide_base) {
+  void backward(const R* kept, const R* grad_series, Sums<R>& sums, R* grad_parameters,
+                const std::array<R*, N_LSTM>& grad_base, const std::array<R*, N_FCNN>& grad_wide_base) {
     clear_gradients();
     for (int64_t s = p.stretches() - 1; s >= 0; s--) {
       const int64_t start = s * p.stretch;
@@ -62,55 +62,37 @@ class Tile : public TileMemory<R> {
       read_forcing(start, length);
       restore_state(kept + s * p.state_size(), days_.get());
       for (int d = 0; d < length; d++) step<true>(day(d), day(d + 1), d);
-      read_series_gradient(series_gradient, start, length);
+      read_grad_series(grad_series, start, length);
       for (int d = length - 1; d >= 0; d--) step_back(day(d), d, sums);
       sum_weights(length, sums);
     }
     for (int i = 0; i < live_; i++) {
-      capacity[cell(i)] = capacity_gradient_.get()[i];
-      alpha_interception[cell(i)] = alpha_interception_gradient_.get()[i];
+      for (int k = 0; k < N_STATIC_PARAMETERS; k++)
+        grad_parameters[k * p.cells + cell(i)] = grad_parameters_.get()[k * T + i];
       for (int j = 0; j < N_LSTM; j++)
         for (int r = 0; r < 4 * n.hidden; r++)
-          base[j][cell(i) * 4 * n.hidden + r] = base_gradient_[j].get()[r * T + i];
-      for (int r = 0; r < n.wide; r++) wide_base[cell(i) * n.wide + r] = wide_base_gradient_.get()[r * T + i];
+          grad_base[j][cell(i) * 4 * n.hidden + r] = grad_base_[j].get()[r * T + i];
+      for (int j = 0; j < N_FCNN; j++)
+        for (int r = 0; r < n.wide; r++) grad_wide_base[j][cell(i) * n.wide + r] = grad_wide_base_[j].get()[r * T + i];
     }
   }
 
  private:
-  // The rows of a network's daily inputs.
-  void gather(const Inputs& inputs, const R* today, const R* standardised, int v, R* to) const {
-    const R* s = today + at.state + v;
-    for (int k = 0; k < inputs.size(); k++, to += T) {
-      V value;
-      switch (inputs.sources[k]) {
-        case FROM_SOIL_MOISTURE: value = load(s + S_SOIL_MOISTURE * T) / load(capacity_.get() + v); break;
-        case FROM_SWE: value = load(s + S_SWE * T) / R(SWE_SCALE); break;
-        case FROM_GROUNDWATER: value = load(s + S_GROUNDWATER * T) / R(GROUNDWATER_SCALE); break;
-        case FROM_FAPAR: value = load(s + S_FAPAR * T); break;
-        case FROM_NPP: value = load(s + S_NPP * T); break;
-        default: value = load(standardised + inputs.sources[k] * T + v);
-      }
-      store(to + v, value);
+  // The rows of a network's daily inputs, of the forcing of the day and of what it sees of the state.
+  static void gather(const std::vector<int>& inputs, const R* standardised, const V* seen, int v, R* to) {
+    for (int source : inputs) {
+      store(to + v, source < N_FORCING ? load(standardised + source * T + v) : seen[source - N_FORCING]);
+      to += T;
     }
   }
 
-  // Adds the gradient of a network's state inputs (`g`, those after the forcing) to that of the state.
-  void scatter(const Inputs& inputs, const R* today, const R* g, int v, V* state, V& capacity) const {
-    for (int k = inputs.forcing(); k < inputs.size(); k++, g += T) {
-      V value = load(g + v);
-      switch (inputs.sources[k]) {
-        case FROM_SOIL_MOISTURE: {
-          V share = value / load(capacity_.get() + v);
-          state[S_SOIL_MOISTURE] += share;
-          capacity -= share * (load(today + at.state + S_SOIL_MOISTURE * T + v) / load(capacity_.get() + v));
-          break;
-        }
-        case FROM_SWE: state[S_SWE] += value / R(SWE_SCALE); break;
-        case FROM_GROUNDWATER: state[S_GROUNDWATER] += value / R(GROUNDWATER_SCALE); break;
-        case FROM_FAPAR: state[S_FAPAR] += value; break;
-        case FROM_NPP: state[S_NPP] += value; break;
+  // Adds the gradient of those inputs of a network that are not forcing.
+  static void scatter(const std::vector<int>& inputs, const R* grad_inputs, int v, V* grad_seen) {
+    for (int source : inputs)
+      if (source >= N_FORCING) {
+        grad_seen[source - N_FORCING] += load(grad_inputs + v);
+        grad_inputs += T;
       }
-    }
   }
 
   static void leak(R* rows, int count) {
@@ -119,34 +101,10 @@ class Tile : public TileMemory<R> {
       store(rows + i, x > spread(R(0)) ? x : x * R(LEAK));
     }
   }
-  static void leak_gradient(const R* rows, R* gradient, int count) {
+  static void leak_gradient(const R* rows, R* grad, int count) {
     for (int i = 0; i < count * T; i += LANES<R>) {
-      V g = load(gradient + i);
-      store(gradient + i, load(rows + i) > spread(R(0)) ? g : g * R(LEAK));
-    }
-  }
-
-  Cell<R> read_cell(const R* today, int d, int v) const {
-    const R* f = forcing_.get() + d * 2 * N_FORCING * T + v;
-    const R* s = today + at.state + v;
-    Cell<R> c;
-    c.net_radiation = load(f + NET_RADIATION * T);
-    c.precipitation = load(f + PRECIPITATION * T);
-    c.celsius = load(f + AIR_TEMPERATURE * T) - R(FREEZING_POINT);
-    c.co2 = load(f + CO2 * T);
-    c.swe = load(s + S_SWE * T);
-    c.soil_moisture = load(s + S_SOIL_MOISTURE * T);
-    c.groundwater = load(s + S_GROUNDWATER * T);
-    c.capacity = load(capacity_.get() + v);
-    c.alpha_interception = load(alpha_interception_.get() + v);
-    for (int k = 0; k < N_CONSTANTS; k++) c.constants[k] = p.constants[k];
-    return c;
-  }
-
-  static void read_parameters(const R* raw, V* out) {
-    for (int k = 0; k < N_PARAMETERS; k++) {
-      V x = load(raw + k * T);
-      out[k] = IS_SOFTPLUS[k] ? softplus<R>(x) : sigmoid<R>(x);
+      V g = load(grad + i);
+      store(grad + i, load(rows + i) > spread(R(0)) ? g : g * R(LEAK));
     }
   }
 
@@ -154,33 +112,33 @@ class Tile : public TileMemory<R> {
   // outputs go to the series.
   template <bool KEEP>
   void step(R* today, R* tomorrow, int d) {
-    const R* standardised = forcing_.get() + (d * 2 + 1) * N_FORCING * T;
+    const R* forcing = forcing_.get() + d * 2 * N_FORCING * T;
+    const R* standardised = forcing + N_FORCING * T;
     for (int v = 0; v < T; v += LANES<R>) {
-      for (int j = 0; j < N_LSTM; j++) gather(n.lstm_inputs[j], today, standardised, v, today + at.x[j]);
-      gather(n.coupling_inputs, today, standardised, v, today + at.inputs);
+      V seen[N_STATE];
+      see(today + at.state + v, parameters_.get() + v, seen);
+      for (int j = 0; j < N_LSTM; j++) gather(LSTM_INPUTS[j], standardised, seen, v, today + at.x[j]);
+      for (int j = 0; j < N_FCNN; j++) gather(FCNN_INPUTS[j], standardised, seen, v, today + at.inputs[j]);
     }
     for (int j = 0; j < N_LSTM; j++) {
-      lstm_day<R, KEEP>(n.gates[j], {today + at.x[j], base_[j].get(), today + at.c[j], tomorrow + at.h[j],
-                                     tomorrow + at.c[j], today + at.gates[j], today + at.tanh_c[j]});
-      product(n.head[j], tomorrow + at.h[j], bias(FIRST_OUTPUT[j]), today + at.raw + FIRST_OUTPUT[j] * T);
+      const Lstm<R>& l = n.lstm[j];
+      lstm_day<R, KEEP>(l.gates_packed, {today + at.x[j], base_[j].get(), today + at.c[j], tomorrow + at.h[j],
+                                         tomorrow + at.c[j], today + at.gates[j], today + at.tanh_c[j]});
+      product(l.head_packed, tomorrow + at.h[j], head_bias(l.first), today + at.raw + l.first * T);
     }
-    product(n.first, today + at.inputs, wide_base_.get(), today + at.wide);
-    leak(today + at.wide, n.wide);
-    product(n.second, today + at.wide, bias(N_PARAMETERS), today + at.narrow);
-    leak(today + at.narrow, n.narrow);
-    product(n.third, today + at.narrow, bias(COUPLING_OUTPUT), today + at.raw + COUPLING_OUTPUT * T);
+    for (int j = 0; j < N_FCNN; j++) {
+      const Fcnn<R>& f = n.fcnn[j];
+      product(f.packed1, today + at.inputs[j], wide_base_[j].get(), today + at.wide[j]);
+      leak(today + at.wide[j], n.wide);
+      product(f.packed2, today + at.wide[j], bias2_[j].get(), today + at.narrow[j]);
+      leak(today + at.narrow[j], n.narrow);
+      product(f.packed3, today + at.narrow[j], head_bias(f.first), today + at.raw + f.first * T);
+    }
 
     for (int v = 0; v < T; v += LANES<R>) {
       V out[N_OUTPUTS];
-      Between<R> between;
-      read_parameters(today + at.raw + v, out);
-      process_step(read_cell(today, d, v), out, between);
-      R* s = tomorrow + at.state + v;
-      store(s + S_SWE * T, out[SWE]);
-      store(s + S_SOIL_MOISTURE * T, out[SOIL_MOISTURE]);
-      store(s + S_GROUNDWATER * T, out[GROUNDWATER]);
-      store(s + S_FAPAR * T, out[FAPAR]);
-      store(s + S_NPP * T, out[NPP]);
+      process(today + at.raw + v, forcing + v, today + at.state + v, parameters_.get() + v, p.constants, out);
+      for (int k = 0; k < N_STATE; k++) store(tomorrow + at.state + k * T + v, out[STATE_OUTPUT[k]]);
       if (KEEP) continue;
       R* to = series_.get() + int64_t(d) * p.outputs.size() * T + v;
       for (int o : p.outputs) {
@@ -192,67 +150,66 @@ class Tile : public TileMemory<R> {
 
   // One day back: from the gradients of the states at its end to those at its start.
   void step_back(R* today, int d, Sums<R>& sums) {
-    R* state_gradient = state_gradient_.get();
+    const R* forcing = forcing_.get() + d * 2 * N_FORCING * T;
+    R* grad_raw = grad_raw_.get();
     for (int v = 0; v < T; v += LANES<R>) {
-      V out[N_OUTPUTS], g[N_OUTPUTS], state[N_STATE];
-      Between<R> between;
-      CellGradient<R> sum;
-      const Cell<R> c = read_cell(today, d, v);
-      read_parameters(today + at.raw + v, out);
-      process_step(c, out, between);
-      for (V& x : g) x = spread(R(0));
+      V grad_out[N_OUTPUTS], grad_of_raw[N_PARAMETERS], grad_state[N_STATE];
+      V grad_parameters[N_STATIC_PARAMETERS + 1], grad_constants[N_CONSTANTS + 1];  // + 1: there may be none
+      for (V& x : grad_out) x = spread(R(0));
       const R* from = series_.get() + int64_t(d) * p.outputs.size() * T + v;
       for (int o : p.outputs) {
-        g[o] += load(from);
+        grad_out[o] += load(from);
         from += T;
       }
-      for (int k = 0; k < N_STATE; k++) state[k] = load(state_gradient + k * T + v);
-      sum.capacity = load(capacity_gradient_.get() + v);
-      sum.alpha_interception = load(alpha_interception_gradient_.get() + v);
-      for (int k = 0; k < N_CONSTANTS; k++) sum.constants[k] = load(sums.constants.get() + k * LANES<R>);
-      process_gradient(c, out, between, g, state, sum);
-      store(capacity_gradient_.get() + v, sum.capacity);
-      store(alpha_interception_gradient_.get() + v, sum.alpha_interception);
-      for (int k = 0; k < N_CONSTANTS; k++) store(sums.constants.get() + k * LANES<R>, sum.constants[k]);
-      for (int k = 0; k < N_STATE; k++) store(state_gradient + k * T + v, state[k]);
+      for (int k = 0; k < N_STATE; k++) grad_out[STATE_OUTPUT[k]] += load(grad_state_.get() + k * T + v);
+      for (int k = 0; k < N_STATIC_PARAMETERS; k++) grad_parameters[k] = load(grad_parameters_.get() + k * T + v);
+      for (int k = 0; k < N_CONSTANTS; k++) grad_constants[k] = load(sums.constants.get() + k * LANES<R>);
+      process_gradient(today + at.raw + v, forcing + v, today + at.state + v, parameters_.get() + v, p.constants,
+                       grad_out, grad_of_raw, grad_state, grad_parameters, grad_constants);
+      for (int k = 0; k < N_STATIC_PARAMETERS; k++) store(grad_parameters_.get() + k * T + v, grad_parameters[k]);
+      for (int k = 0; k < N_CONSTANTS; k++) store(sums.constants.get() + k * LANES<R>, grad_constants[k]);
+      for (int k = 0; k < N_STATE; k++) store(grad_state_.get() + k * T + v, grad_state[k]);
       for (int k = 0; k < N_PARAMETERS; k++) {
-        V slope = IS_SOFTPLUS[k] ? sigmoid<R>(load(today + at.raw + k * T + v)) : out[k] * (R(1) - out[k]);
-        V raw = g[k] * slope;
-        store(raw_gradient_.get() + k * T + v, raw);
+        store(grad_raw + k * T + v, grad_of_raw[k]);
         R* bias_sum = sums.head_bias.get() + k * LANES<R>;
-        store(bias_sum, load(bias_sum) + raw);
+        store(bias_sum, load(bias_sum) + grad_of_raw[k]);
       }
     }
 
-    const R* raw = raw_gradient_.get();
-    R *narrow = narrow_gradient_.get(), *wide = wide_gradient_.get(), *gates = gates_gradient_.get();
     constexpr const R* zero = nullptr;
-    product(n.third_back, raw + COUPLING_OUTPUT * T, zero, narrow);
-    leak_gradient(today + at.narrow, narrow, n.narrow);
-    product(n.second_back, narrow, zero, wide);
-    leak_gradient(today + at.wide, wide, n.wide);
-    product(n.first_back, wide, zero, input_gradient_.get());
-    add_rows(wide, n.wide, wide_base_gradient_.get());
-    add_lanes(narrow, n.narrow, sums.second_bias.get());
-    Panels<R>::transpose(raw, N_PARAMETERS, today + at.raw_panels);
-    Panels<R>::transpose(narrow, n.narrow, today + at.narrow_panels);
-    Panels<R>::transpose(wide, n.wide, today + at.wide_panels);
-
+    Panels<R>::transpose(grad_raw, N_PARAMETERS, today + at.raw_panels);
+    R *narrow = grad_narrow_.get(), *wide = grad_wide_.get(), *gates = grad_gates_.get();
+    for (int j = 0; j < N_FCNN; j++) {
+      const Fcnn<R>& f = n.fcnn[j];
+      product(f.back3, grad_raw + f.first * T, zero, narrow);
+      leak_gradient(today + at.narrow[j], narrow, n.narrow);
+      product(f.back2, narrow, zero, wide);
+      leak_gradient(today + at.wide[j], wide, n.wide);
+      product(f.back1, wide, zero, grad_inputs_[j].get());
+      add_rows(wide, n.wide, grad_wide_base_[j].get());
+      add_lanes(narrow, n.narrow, sums.bias2[j].get());
+      Panels<R>::transpose(narrow, n.narrow, today + at.narrow_panels[j]);
+      Panels<R>::transpose(wide, n.wide, today + at.wide_panels[j]);
+    }
     for (int j = 0; j < N_LSTM; j++) {
-      const int states = n.lstm_inputs[j].size() - n.lstm_inputs[j].forcing();
-      product(n.head_back[j], raw + FIRST_OUTPUT[j] * T, dh_[j].get() + states * T, dh_total_.get());
-      lstm_gradient<R>(n.hidden, dh_total_.get(), today + at.c[j], today + at.tanh_c[j], today + at.gates[j],
-                       dc_[j].get(), gates, base_gradient_[j].get());
-      product(n.gates_back[j], gates, zero, dh_[j].get());
+      const Lstm<R>& l = n.lstm[j];
+      const int states = l.inputs - l.forcing;
+      product(l.head_back, grad_raw + l.first * T, grad_x_[j].get() + states * T, grad_h_.get());
+      lstm_gradient<R>(n.hidden, grad_h_.get(), today + at.c[j], today + at.tanh_c[j], today + at.gates[j],
+                       grad_c_[j].get(), gates, grad_base_[j].get());
+      product(l.gates_back, gates, zero, grad_x_[j].get());
       Panels<R>::transpose(gates, 4 * n.hidden, today + at.gates[j]);
     }
     for (int v = 0; v < T; v += LANES<R>) {
-      V state[N_STATE], capacity = load(capacity_gradient_.get() + v);
-      for (int k = 0; k < N_STATE; k++) state[k] = load(state_gradient + k * T + v);
-      for (int j = 0; j < N_LSTM; j++) scatter(n.lstm_inputs[j], today, dh_[j].get(), v, state, capacity);
-      scatter(n.coupling_inputs, today, input_gradient_.get(), v, state, capacity);
-      for (int k = 0; k < N_STATE; k++) store(state_gradient + k * T + v, state[k]);
-      store(capacity_gradient_.get() + v, capacity);
+      V grad_seen[N_STATE], grad_state[N_STATE], grad_parameters[N_STATIC_PARAMETERS + 1];
+      for (V& x : grad_seen) x = spread(R(0));
+      for (int j = 0; j < N_LSTM; j++) scatter(LSTM_INPUTS[j], grad_x_[j].get(), v, grad_seen);
+      for (int j = 0; j < N_FCNN; j++) scatter(FCNN_INPUTS[j], grad_inputs_[j].get(), v, grad_seen);
+      for (int k = 0; k < N_STATE; k++) grad_state[k] = load(grad_state_.get() + k * T + v);
+      for (int k = 0; k < N_STATIC_PARAMETERS; k++) grad_parameters[k] = load(grad_parameters_.get() + k * T + v);
+      see_gradient(today + at.state + v, parameters_.get() + v, grad_seen, grad_state, grad_parameters);
+      for (int k = 0; k < N_STATE; k++) store(grad_state_.get() + k * T + v, grad_state[k]);
+      for (int k = 0; k < N_STATIC_PARAMETERS; k++) store(grad_parameters_.get() + k * T + v, grad_parameters[k]);
     }
   }
 
@@ -276,9 +233,11 @@ class Tile : public TileMemory<R> {
       add(at.gates[j], 4 * n.hidden, first + at.x[j], n.columns(j), sums.gates[j]);
       add(at.raw_panels, N_PARAMETERS, day(1) + at.h[j], n.hidden, sums.head[j]);
     }
-    add(at.wide_panels, n.wide, first + at.inputs, n.coupling_inputs.size(), sums.first);
-    add(at.narrow_panels, n.narrow, first + at.wide, n.wide, sums.second);
-    add(at.raw_panels, N_PARAMETERS, first + at.narrow, n.narrow, sums.third);
+    for (int j = 0; j < N_FCNN; j++) {
+      add(at.wide_panels[j], n.wide, first + at.inputs[j], n.fcnn[j].inputs, sums.w1[j]);
+      add(at.narrow_panels[j], n.narrow, first + at.wide[j], n.wide, sums.w2[j]);
+      add(at.raw_panels, N_PARAMETERS, first + at.narrow[j], n.narrow, sums.w3[j]);
+    }
   }
 };
 

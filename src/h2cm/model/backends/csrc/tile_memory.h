@@ -12,9 +12,9 @@ template <class R>
 struct Problem {
   int64_t cells, days;
   int stretch;          // days between two kept states
-  const R* forcing;     // (cell, day, 5)
-  const R *mean, *std;  // (5,)
-  const R *capacity, *alpha_interception;
+  const R* forcing;     // (cell, day, forcing variable)
+  const R *mean, *std;  // (forcing variable,)
+  const R* parameters;  // (static parameter, cell)
   R constants[N_CONSTANTS];
   Networks<R> networks;
   std::vector<int> outputs;
@@ -29,8 +29,9 @@ struct Problem {
 // Where things lie in the memory of one day.
 template <class R>
 struct Layout {
-  int64_t x[N_LSTM], h[N_LSTM], gates[N_LSTM], c[N_LSTM], tanh_c[N_LSTM];
-  int64_t inputs, wide, narrow, raw, state, wide_panels, narrow_panels, raw_panels, size = 0;
+  std::array<int64_t, N_LSTM> x, h, gates, c, tanh_c;
+  std::array<int64_t, N_FCNN> inputs, wide, narrow, wide_panels, narrow_panels;
+  int64_t raw, state, raw_panels, size = 0;
 
   explicit Layout(const Networks<R>& n) {
     auto take = [&](int64_t rows) {
@@ -39,21 +40,25 @@ struct Layout {
       return at;
     };
     for (int j = 0; j < N_LSTM; j++) {
-      x[j] = take(n.lstm_inputs[j].size());
+      x[j] = take(n.lstm[j].inputs);
       h[j] = take(n.hidden);  // follows the inputs: together they are the columns of the product
       c[j] = take(n.hidden);
     }
-    inputs = take(n.coupling_inputs.size());
-    wide = take(n.wide);
-    narrow = take(n.narrow);
+    for (int j = 0; j < N_FCNN; j++) {
+      inputs[j] = take(n.fcnn[j].inputs);
+      wide[j] = take(n.wide);
+      narrow[j] = take(n.narrow);
+    }
     raw = take(N_PARAMETERS);
     state = take(N_STATE);
     for (int j = 0; j < N_LSTM; j++) {
       gates[j] = take(Panels<R>::padded(4 * n.hidden));  // on the way back, their gradients in panels
       tanh_c[j] = take(n.hidden);
     }
-    wide_panels = take(Panels<R>::padded(n.wide));
-    narrow_panels = take(Panels<R>::padded(n.narrow));
+    for (int j = 0; j < N_FCNN; j++) {
+      wide_panels[j] = take(Panels<R>::padded(n.wide));
+      narrow_panels[j] = take(Panels<R>::padded(n.narrow));
+    }
     raw_panels = take(Panels<R>::padded(N_PARAMETERS));
   }
 };
@@ -68,30 +73,35 @@ class TileMemory {
   TileMemory(const Problem<R>& problem, bool gradient)
       : p(problem), n(problem.networks), at(problem.networks),
         days_((gradient ? problem.stretch + 1 : 2) * at.size), forcing_(int64_t(problem.stretch) * 2 * N_FORCING * T),
-        series_(int64_t(problem.stretch) * problem.outputs.size() * T), capacity_(T), alpha_interception_(T),
-        bias_((N_PARAMETERS + n.narrow) * T), wide_base_(n.wide * T) {
+        series_(int64_t(problem.stretch) * problem.outputs.size() * T), parameters_(N_STATIC_PARAMETERS * T),
+        head_bias_(N_PARAMETERS * T) {
     for (int j = 0; j < N_LSTM; j++) {
       base_[j].resize(4 * n.hidden * T);
-      for (int o = 0; o < n.lstm[j].outputs; o++) fill(bias(FIRST_OUTPUT[j] + o), n.lstm[j].head_bias[o]);
+      for (int o = 0; o < n.lstm[j].outputs; o++) fill(head_bias(n.lstm[j].first + o), n.lstm[j].head_bias[o]);
     }
-    for (int o = 0; o < 2; o++) fill(bias(COUPLING_OUTPUT + o), n.coupling.third_bias[o]);
-    for (int o = 0; o < n.narrow; o++) fill(bias(N_PARAMETERS + o), n.coupling.second_bias[o]);
+    for (int j = 0; j < N_FCNN; j++) {
+      wide_base_[j].resize(n.wide * T);
+      bias2_[j].resize(n.narrow * T);
+      for (int o = 0; o < n.narrow; o++) fill(bias2_[j].get() + o * T, n.fcnn[j].bias2[o]);
+      for (int o = 0; o < n.fcnn[j].outputs; o++) fill(head_bias(n.fcnn[j].first + o), n.fcnn[j].bias3[o]);
+    }
     if (!gradient) return;
     for (int j = 0; j < N_LSTM; j++) {
-      dh_[j].resize((n.lstm_inputs[j].size() + n.hidden) * T);
-      dc_[j].resize(n.hidden * T);
-      base_gradient_[j].resize(4 * n.hidden * T);
+      grad_x_[j].resize((n.lstm[j].inputs + n.hidden) * T);
+      grad_c_[j].resize(n.hidden * T);
+      grad_base_[j].resize(4 * n.hidden * T);
     }
-    gates_gradient_.resize(4 * n.hidden * T);
-    wide_gradient_.resize(n.wide * T);
-    narrow_gradient_.resize(n.narrow * T);
-    raw_gradient_.resize(N_PARAMETERS * T);
-    dh_total_.resize(n.hidden * T);
-    wide_base_gradient_.resize(n.wide * T);
-    input_gradient_.resize(n.coupling_inputs.size() * T);
-    state_gradient_.resize(N_STATE * T);
-    capacity_gradient_.resize(T);
-    alpha_interception_gradient_.resize(T);
+    for (int j = 0; j < N_FCNN; j++) {
+      grad_wide_base_[j].resize(n.wide * T);
+      grad_inputs_[j].resize(n.fcnn[j].inputs * T);
+    }
+    grad_gates_.resize(4 * n.hidden * T);
+    grad_h_.resize(n.hidden * T);
+    grad_wide_.resize(n.wide * T);
+    grad_narrow_.resize(n.narrow * T);
+    grad_raw_.resize(N_PARAMETERS * T);
+    grad_state_.resize(N_STATE * T);
+    grad_parameters_.resize(N_STATIC_PARAMETERS * T);
   }
 
   // Makes this the tile with number `index`.
@@ -99,12 +109,12 @@ class TileMemory {
     first_ = index * T;
     live_ = int(std::min<int64_t>(T, p.cells - first_));
     for (int i = 0; i < T; i++) {
-      capacity_.get()[i] = p.capacity[cell(i)];
-      alpha_interception_.get()[i] = p.alpha_interception[cell(i)];
+      for (int k = 0; k < N_STATIC_PARAMETERS; k++) parameters_.get()[k * T + i] = p.parameters[k * p.cells + cell(i)];
       for (int j = 0; j < N_LSTM; j++)
         for (int r = 0; r < 4 * n.hidden; r++)
           base_[j].get()[r * T + i] = n.lstm[j].base[cell(i) * 4 * n.hidden + r];
-      for (int r = 0; r < n.wide; r++) wide_base_.get()[r * T + i] = n.coupling.base[cell(i) * n.wide + r];
+      for (int j = 0; j < N_FCNN; j++)
+        for (int r = 0; r < n.wide; r++) wide_base_[j].get()[r * T + i] = n.fcnn[j].base[cell(i) * n.wide + r];
     }
   }
 
@@ -114,26 +124,25 @@ class TileMemory {
   const Layout<R> at;
   int64_t first_ = 0;
   int live_ = 0;
-  Buffer<R> days_, forcing_, series_, capacity_, alpha_interception_, bias_, wide_base_;
-  std::array<Buffer<R>, N_LSTM> base_, dh_, dc_, base_gradient_;
-  Buffer<R> gates_gradient_, wide_gradient_, narrow_gradient_, raw_gradient_, dh_total_, wide_base_gradient_, input_gradient_, state_gradient_, capacity_gradient_,
-      alpha_interception_gradient_;
+  Buffer<R> days_, forcing_, series_, parameters_, head_bias_;
+  std::array<Buffer<R>, N_LSTM> base_, grad_x_, grad_c_, grad_base_;
+  std::array<Buffer<R>, N_FCNN> wide_base_, bias2_, grad_wide_base_, grad_inputs_;
+  Buffer<R> grad_gates_, grad_h_, grad_wide_, grad_narrow_, grad_raw_, grad_state_, grad_parameters_;
 
   // lanes beyond the last cell repeat it; their gradients stay 0
   int64_t cell(int i) const { return first_ + std::min(i, live_ - 1); }
   R* day(int d) { return days_.get() + d * at.size; }
-  R* bias(int row) { return bias_.get() + row * T; }
+  R* head_bias(int row) { return head_bias_.get() + row * T; }
   void clear_gradients() {
     auto clear = [](Buffer<R>& b) { std::fill(b.get(), b.get() + b.size(), R(0)); };
     for (int j = 0; j < N_LSTM; j++) {
-      clear(dh_[j]);
-      clear(dc_[j]);
-      clear(base_gradient_[j]);
+      clear(grad_x_[j]);
+      clear(grad_c_[j]);
+      clear(grad_base_[j]);
     }
-    clear(wide_base_gradient_);
-    clear(state_gradient_);
-    clear(capacity_gradient_);
-    clear(alpha_interception_gradient_);
+    for (int j = 0; j < N_FCNN; j++) clear(grad_wide_base_[j]);
+    clear(grad_state_);
+    clear(grad_parameters_);
   }
   static void fill(R* to, R value) { std::fill(to, to + T, value); }
 
@@ -174,12 +183,12 @@ class TileMemory {
       }
   }
 
-  void read_series_gradient(const R* gradient, int64_t start, int length) {
+  void read_grad_series(const R* grad_series, int64_t start, int length) {
     const int64_t count = p.outputs.size();
     std::fill(series_.get(), series_.get() + length * count * T, R(0));  // also in lanes without a cell
     for (int64_t o = 0; o < count; o++)
       for (int i = 0; i < live_; i++) {
-        const R* from = gradient + (o * p.cells + cell(i)) * p.days + start;
+        const R* from = grad_series + (o * p.cells + cell(i)) * p.days + start;
         for (int d = 0; d < length; d++) series_.get()[(d * count + o) * T + i] = from[d];
       }
   }
