@@ -11,13 +11,22 @@
 
 namespace h2cm {
 
-constexpr int VECTORS = MANY_REGISTERS ? 1 : 2;  // vectors in a tile: small, that a small batch fills its tiles
+// A tile is small, that a small batch fills its tiles; with few vectors in flight a processor waits for its own results.
+#if defined(H2CM_AVX512)
+constexpr int VECTORS = 1;                            // vectors in a tile
+constexpr int ROWS = 16;                              // rows of another product at a time
+constexpr int PANEL_VECTORS = 5, PANEL_COLUMNS = 5;   // vectors of rows of a weight gradient at a time, and its columns
+#elif defined(H2CM_NEON)
+constexpr int VECTORS = 2;
+constexpr int ROWS = 8;
+constexpr int PANEL_VECTORS = 4, PANEL_COLUMNS = 4;
+#else  // of 16 registers 12 hold sums, 2 what is read for all of them and 1 the number that it is multiplied with
+constexpr int VECTORS = 2;
+constexpr int ROWS = 6;
+constexpr int PANEL_VECTORS = 2, PANEL_COLUMNS = 6;
+#endif
 template <class R>
 constexpr int TILE = VECTORS * LANES<R>;
-
-constexpr int ROWS = MANY_REGISTERS ? 16 : 4;         // rows of another product at a time
-constexpr int PANEL_VECTORS = MANY_REGISTERS ? 5 : 3; // vectors of rows of a weight gradient at a time
-constexpr int PANEL_COLUMNS = MANY_REGISTERS ? 5 : 3; // and its columns
 
 // Calls f(std::integral_constant<int, n>) for n in 1..N known only at run time.
 template <int N, class F>

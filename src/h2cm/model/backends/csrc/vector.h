@@ -1,8 +1,8 @@
 // Vectors of as many numbers as the processor handles at once, and the functions of them that the model needs.
 //
 // The vectors are those of GCC and Clang (vector_size), so one source serves AVX-512, AVX2, NEON and plain code; only
-// what the compiler does not find by itself is spelled out for AVX. Contraction into fused multiply-adds is off in the
-// build (exact ties of min and max must stay exact), so they are asked for by name where they are wanted.
+// what the compiler does not find by itself is spelled out. Contraction into fused multiply-adds is off in the build
+// (exact ties of min and max must stay exact), so they are asked for by name where they are wanted.
 #pragma once
 
 #include <cmath>
@@ -11,8 +11,17 @@
 #include <new>
 #include <utility>
 
-#if defined(__AVX512F__) || defined(__AVX__)
+#if defined(__AVX512F__)
+#define H2CM_AVX512
+#elif defined(__AVX2__) && defined(__FMA__)
+#define H2CM_AVX2
+#elif defined(__aarch64__)
+#define H2CM_NEON
+#endif
+#if defined(H2CM_AVX512) || defined(H2CM_AVX2)
 #include <immintrin.h>
+#elif defined(H2CM_NEON)
+#include <arm_neon.h>
 #endif
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -20,15 +29,14 @@
 
 namespace h2cm {
 
-#if defined(__AVX512F__)
-constexpr int VECTOR_BYTES = 64;
-constexpr bool MANY_REGISTERS = true;
-#elif defined(__AVX__)
-constexpr int VECTOR_BYTES = 32;
-constexpr bool MANY_REGISTERS = false;
+#if defined(H2CM_AVX512)
+constexpr int VECTOR_BYTES = 64, REGISTERS = 32;
+#elif defined(H2CM_AVX2)
+constexpr int VECTOR_BYTES = 32, REGISTERS = 16;
+#elif defined(H2CM_NEON)
+constexpr int VECTOR_BYTES = 16, REGISTERS = 32;
 #else
-constexpr int VECTOR_BYTES = 16;
-constexpr bool MANY_REGISTERS = false;
+constexpr int VECTOR_BYTES = 16, REGISTERS = 16;
 #endif
 
 template <class R>
@@ -41,7 +49,8 @@ struct Traits<float> {
   static constexpr float GATE_LIMIT = 28;  // e^(3 * 28) is still finite, and sigmoid(28) is 1 to rounding
   static constexpr float LOWEST = -87, HIGHEST = 88;
   static constexpr float LN2_HIGH = 0.693359375f, LN2_LOW = -2.12194440e-4f;
-  static constexpr float MAGIC = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer in the low bits
+  // 1.5 * 2^23 + 127: adding it rounds to an integer, which is in the low bits as the exponent of a float
+  static constexpr float MAGIC = 12583039.0f;
   static constexpr int MANTISSA = 23;
   typedef int32_t Integer;
 };
@@ -53,7 +62,7 @@ struct Traits<double> {
   static constexpr double GATE_LIMIT = 230;
   static constexpr double LOWEST = -708, HIGHEST = 709;
   static constexpr double LN2_HIGH = 6.93145751953125e-1, LN2_LOW = 1.42860682030941723212e-6;
-  static constexpr double MAGIC = 6755399441055744.0;  // 1.5 * 2^52
+  static constexpr double MAGIC = 6755399441056767.0;  // 1.5 * 2^52 + 1023
   static constexpr int MANTISSA = 52;
   typedef int64_t Integer;
 };
@@ -68,7 +77,13 @@ inline Vec<R> load(const R* p) { return *reinterpret_cast<const Vec<R>*>(p); }
 template <class R>
 inline void store(R* p, Vec<R> v) { *reinterpret_cast<Vec<R>*>(p) = v; }
 
-#if defined(__AVX512F__)
+// What the compiler does not find by itself:
+// fma         a * b + c with one rounding, where the processor has it
+// lower       of hi and x the lesser, x if it is NaN; the same for `upper` and the greater
+// reciprocal  of a float whose reciprocal is a normal number
+//             an estimate and a step of Newton's or (`e + e * e`) one order higher: off by a unit in the last place at
+//             the most, at a fraction of the cost of a division
+#if defined(H2CM_AVX512)
 inline Vec<float> spread(float x) { return (Vec<float>)_mm512_set1_ps(x); }
 inline Vec<double> spread(double x) { return (Vec<double>)_mm512_set1_pd(x); }
 inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
@@ -77,46 +92,63 @@ inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
 inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
   return (Vec<double>)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
 }
-// an estimate good to 14 bits and one step of Newton: as good as a division to the last bit, at a fraction of its cost
+inline Vec<float> lower(Vec<float> hi, Vec<float> x) { return (Vec<float>)_mm512_min_ps((__m512)hi, (__m512)x); }
+inline Vec<float> upper(Vec<float> lo, Vec<float> x) { return (Vec<float>)_mm512_max_ps((__m512)lo, (__m512)x); }
+inline Vec<double> lower(Vec<double> hi, Vec<double> x) { return (Vec<double>)_mm512_min_pd((__m512d)hi, (__m512d)x); }
+inline Vec<double> upper(Vec<double> lo, Vec<double> x) { return (Vec<double>)_mm512_max_pd((__m512d)lo, (__m512d)x); }
 inline Vec<float> reciprocal(Vec<float> x) {
   Vec<float> r = (Vec<float>)_mm512_rcp14_ps((__m512)x);
-  Vec<float> e = fma(-x, r, spread(1.0f));
-  return fma(r, e, r);
+  return fma(r, fma(-x, r, spread(1.0f)), r);
 }
-#else
-template <class R>
-inline Vec<R> spread_(R x) {
-  Vec<R> v;
-  for (int i = 0; i < LANES<R>; i++) v[i] = x;
-  return v;
-}
-inline Vec<float> spread(float x) { return spread_<float>(x); }
-inline Vec<double> spread(double x) { return spread_<double>(x); }
-#if defined(__FMA__)
+#elif defined(H2CM_AVX2)
+inline Vec<float> spread(float x) { return (Vec<float>)_mm256_set1_ps(x); }
+inline Vec<double> spread(double x) { return (Vec<double>)_mm256_set1_pd(x); }
 inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
   return (Vec<float>)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 }
 inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
   return (Vec<double>)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
 }
+inline Vec<float> lower(Vec<float> hi, Vec<float> x) { return (Vec<float>)_mm256_min_ps((__m256)hi, (__m256)x); }
+inline Vec<float> upper(Vec<float> lo, Vec<float> x) { return (Vec<float>)_mm256_max_ps((__m256)lo, (__m256)x); }
+inline Vec<double> lower(Vec<double> hi, Vec<double> x) { return (Vec<double>)_mm256_min_pd((__m256d)hi, (__m256d)x); }
+inline Vec<double> upper(Vec<double> lo, Vec<double> x) { return (Vec<double>)_mm256_max_pd((__m256d)lo, (__m256d)x); }
+inline Vec<float> reciprocal(Vec<float> x) {
+  Vec<float> r = (Vec<float>)_mm256_rcp_ps((__m256)x);
+  Vec<float> e = fma(-x, r, spread(1.0f));
+  return fma(r, fma(e, e, e), r);
+}
+#else
+inline Vec<float> spread(float x) { return x - Vec<float>{}; }  // -0, too, stays what it is
+inline Vec<double> spread(double x) { return x - Vec<double>{}; }
+#if defined(H2CM_NEON)
+inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
+  return (Vec<float>)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+}
+inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
+  return (Vec<double>)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+}
 #else
 inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) { return a * b + c; }
 inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) { return a * b + c; }
 #endif
+template <class V>
+inline V lower(V hi, V x) { return hi < x ? hi : x; }
+template <class V>
+inline V upper(V lo, V x) { return lo > x ? lo : x; }
 inline Vec<float> reciprocal(Vec<float> x) { return spread(1.0f) / x; }
 #endif
 inline Vec<double> reciprocal(Vec<double> x) { return spread(1.0) / x; }
 
 // x within bounds; NaN stays NaN
 template <class V, class S>
-inline V limit(V x, S low, S high) {
-  V lo = spread(low), hi = spread(high);
-#if defined(__AVX512F__)
-  if constexpr (sizeof(S) == 4) return (V)_mm512_max_ps((__m512)lo, _mm512_min_ps((__m512)hi, (__m512)x));
-#endif
-  x = x > hi ? hi : x;
-  return x < lo ? lo : x;
-}
+inline V limit(V x, S low, S high) { return upper(spread(low), lower(spread(high), x)); }
+
+// the lesser and the greater of two; NaN if one of them is, as PyTorch has it
+template <class V>
+inline V minimum(V a, V b) { return a != a ? a : lower(a, b); }
+template <class V>
+inline V maximum(V a, V b) { return a != a ? a : upper(a, b); }
 
 inline Vec<float> exp_polynomial(Vec<float> r) {  // least relative error on +-ln(2)/2: 1e-7
   Vec<float> p = fma(r, spread(0.00831252511f), spread(0.041890114f));
@@ -136,16 +168,21 @@ inline Vec<double> exp_polynomial(Vec<double> r) {  // Taylor's series: 4e-18 on
   return p;
 }
 
+// 2^n of the integer n that MAGIC was added to; by a product of it, unlike by a sum of bits, NaN stays NaN
+template <class R>
+inline Vec<R> power_of_2(Vec<R> n_and_magic) {
+  return (Vec<R>)((typename Traits<R>::I)n_and_magic << Traits<R>::MANTISSA);
+}
+
 // exp of x within the limits of the type
 template <class R>
 inline Vec<R> exp_inside(Vec<R> x) {
-  typedef typename Traits<R>::I I;
   Vec<R> magic = spread(Traits<R>::MAGIC);
   Vec<R> t = fma(x, spread(R(1.44269504088896340736)), magic);
   Vec<R> n = t - magic;
   Vec<R> r = fma(n, spread(-Traits<R>::LN2_HIGH), x);
   r = fma(n, spread(-Traits<R>::LN2_LOW), r);
-  return (Vec<R>)((I)exp_polynomial(r) + ((I)t << Traits<R>::MANTISSA));
+  return exp_polynomial(r) * power_of_2<R>(t);
 }
 
 template <class R>
@@ -160,7 +197,6 @@ inline Vec<double> exp_gate(Vec<double> x) {
 }
 template <int SCALE>
 inline Vec<float> exp_gate(Vec<float> x) {
-  typedef Traits<float>::I I;
   constexpr float bound = Traits<float>::GATE_LIMIT / SCALE;
   const Vec<float> rate = spread(-SCALE * 1.44269504f), magic = spread(Traits<float>::MAGIC);
   x = limit(x, -bound, bound);
@@ -171,7 +207,7 @@ inline Vec<float> exp_gate(Vec<float> x) {
   p = fma(p, f, spread(0.2402224208f));
   p = fma(p, f, spread(0.6931469776f));
   p = fma(p, f, spread(1.0f));
-  return (Vec<float>)((I)p + ((I)t << Traits<float>::MANTISSA));
+  return p * power_of_2<float>(t);
 }
 
 template <class R>
@@ -204,11 +240,6 @@ inline Vec<R> softplus(Vec<R> x) {
   Vec<R> y = log<R>(u) + (e - (u - R(1))) / u;  // the second term is what rounding took from 1 + e
   return x > spread(R(20)) ? x : y;
 }
-
-template <class V>
-inline V minimum(V a, V b) { return a < b ? a : b; }
-template <class V>
-inline V maximum(V a, V b) { return a > b ? a : b; }
 
 // share of the gradient of min(a, b) that goes to a: half and half at exact ties, as PyTorch's
 template <class R>
