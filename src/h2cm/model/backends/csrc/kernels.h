@@ -102,38 +102,38 @@ struct LstmDay {
   R* tanh_c;       // only if KEEP
 };
 
-// One day of an LSTM. The activations are a pass of their own: mixed into the product's blocks, their long chains of
-// dependent steps would stall it.
+// One day of an LSTM. The activations are passes of their own: mixed into the product's blocks, or c into the pass of
+// the gates, their long chains of dependent steps would stall it.
 template <class R, bool KEEP>
 void lstm_day(const Packed<R>& w, const LstmDay<R>& d) {
   typedef Vec<R> V;
   product(w, d.x, d.base, d.gates);
   const V one = spread(R(1));
   const int64_t gate = int64_t(w.rows / 4) * TILE<R>;
+  R *gate_i = d.gates, *gate_f = gate_i + gate, *gate_g = gate_f + gate, *gate_o = gate_g + gate;
   for (int64_t at = 0; at < gate; at += LANES<R>) {
-    V ei = exp_gate<1>(load(d.gates + at)), ef = exp_gate<1>(load(d.gates + gate + at));
-    V eg = exp_gate<2>(load(d.gates + 2 * gate + at)), eo = exp_gate<1>(load(d.gates + 3 * gate + at));
-    V c = load(d.c + at), h;
+    V ei = exp_gate<1>(load(gate_i + at)), ef = exp_gate<1>(load(gate_f + at)), eg = exp_gate<2>(load(gate_g + at));
     if constexpr (KEEP) {
-      V i = reciprocal(one + ei), f = reciprocal(one + ef), o = reciprocal(one + eo);
-      V g = (one - eg) * reciprocal(one + eg);
-      c = fma(f, c, i * g);
-      V ec = exp_gate<2>(c);
-      V tanh_c = (one - ec) * reciprocal(one + ec);
-      h = o * tanh_c;
-      store(d.gates + at, i);
-      store(d.gates + gate + at, f);
-      store(d.gates + 2 * gate + at, g);
-      store(d.gates + 3 * gate + at, o);
-      store(d.tanh_c + at, tanh_c);
+      V i = reciprocal(one + ei), f = reciprocal(one + ef), g = (one - eg) * reciprocal(one + eg);
+      store(gate_i + at, i);
+      store(gate_f + at, f);
+      store(gate_g + at, g);
+      store(d.c_new + at, fma(f, load(d.c + at), i * g));
     } else {  // the same over common denominators: two divisions for five
       V ig = (one + ei) * (one + eg), f1 = one + ef;
-      c = fma(c, ig, (one - eg) * f1) * reciprocal(f1 * ig);
-      V ec = exp_gate<2>(c);
-      h = (one - ec) * reciprocal((one + eo) * (one + ec));
+      store(d.c_new + at, fma(load(d.c + at), ig, (one - eg) * f1) * reciprocal(f1 * ig));
     }
-    store(d.c_new + at, c);
-    store(d.h_new + at, h);
+  }
+  for (int64_t at = 0; at < gate; at += LANES<R>) {
+    V eo = exp_gate<1>(load(gate_o + at)), ec = exp_gate<2>(load(d.c_new + at));
+    if constexpr (KEEP) {
+      V o = reciprocal(one + eo), tanh_c = (one - ec) * reciprocal(one + ec);
+      store(gate_o + at, o);
+      store(d.tanh_c + at, tanh_c);
+      store(d.h_new + at, o * tanh_c);
+    } else {
+      store(d.h_new + at, (one - ec) * reciprocal((one + eo) * (one + ec)));
+    }
   }
 }
 
