@@ -213,7 +213,7 @@ inline Vec<float> exp_gate(Vec<float> x) {
 template <class R>
 inline Vec<R> sigmoid(Vec<R> x) { return reciprocal(spread(R(1)) + exp<R>(-limit(x, -Traits<R>::HIGHEST + 1, Traits<R>::HIGHEST - 1))); }
 
-// log of u in [1, largest number]: twice the area tangent of (m - 1) / (m + 1), m in [sqrt(1/2), sqrt(2)]
+// log of a normal number above 0 (or NaN): twice the area tangent of (m - 1) / (m + 1), m in [sqrt(1/2), sqrt(2)]
 template <class R>
 inline Vec<R> log(Vec<R> u) {
   typedef typename Traits<R>::I I;
@@ -229,7 +229,7 @@ inline Vec<R> log(Vec<R> u) {
   Vec<R> p = spread(R(1) / (2 * terms + 1));
   for (int k = terms - 1; k >= 0; k--) p = fma(p, s2, spread(R(1) / (2 * k + 1)));
   Vec<R> tail = fma(n, spread(Traits<R>::LN2_LOW), R(2) * s * p);
-  return fma(n, spread(Traits<R>::LN2_HIGH), tail);
+  return u == u ? fma(n, spread(Traits<R>::LN2_HIGH), tail) : u;
 }
 
 // log(1 + exp(x)), and x above 20, as PyTorch has it
@@ -248,15 +248,14 @@ inline Vec<R> share_of_lesser(Vec<R> a, Vec<R> b) {
   return a < b ? spread(R(1)) : tied;
 }
 
-// the numbers of a and b, one after the other, at the places `from`
-template <class R>
-inline Vec<R> interleave(Vec<R> a, Vec<R> b, typename Traits<R>::I from) {
+// The numbers of the first halves of a and b, or of the second ones, by turns.
+template <class R, bool SECOND, int... AT>
+inline Vec<R> interleave(Vec<R> a, Vec<R> b, std::integer_sequence<int, AT...>) {
+  constexpr int n = LANES<R>, from = SECOND ? n / 2 : 0;
 #if defined(__clang__)
-  Vec<R> v;
-  for (int i = 0; i < LANES<R>; i++) v[i] = from[i] < LANES<R> ? a[from[i]] : b[from[i] - LANES<R>];
-  return v;
+  return __builtin_shufflevector(a, b, (from + AT / 2 + AT % 2 * n)...);
 #else
-  return __builtin_shuffle(a, b, from);
+  return __builtin_shuffle(a, b, typename Traits<R>::I{(from + AT / 2 + AT % 2 * n)...});
 #endif
 }
 
@@ -264,18 +263,14 @@ inline Vec<R> interleave(Vec<R> a, Vec<R> b, typename Traits<R>::I from) {
 template <class R>
 inline __attribute__((always_inline)) void transpose_square(Vec<R> (&v)[LANES<R>]) {
   constexpr int n = LANES<R>;
-  typename Traits<R>::I low, high;
-  for (int i = 0; i < n; i++) {
-    low[i] = i / 2 + i % 2 * n;
-    high[i] = low[i] + n / 2;
-  }
+  constexpr auto places = std::make_integer_sequence<int, n>();
 #pragma GCC unroll 4
   for (int round = 1; round < n; round *= 2) {
     Vec<R> w[n];
 #pragma GCC unroll 16
     for (int i = 0; i < n / 2; i++) {
-      w[2 * i] = interleave<R>(v[i], v[i + n / 2], low);
-      w[2 * i + 1] = interleave<R>(v[i], v[i + n / 2], high);
+      w[2 * i] = interleave<R, false>(v[i], v[i + n / 2], places);
+      w[2 * i + 1] = interleave<R, true>(v[i], v[i + n / 2], places);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < n; i++) v[i] = w[i];
