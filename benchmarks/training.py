@@ -3,20 +3,25 @@
 The step is the project's own (`h2cm.train.loop.train_step`: spin-up, forward, loss of the paper's nine constraints,
 backward, optimiser) on invented weather. Beside it stands the limit of the machine: the matrix products that such a
 step cannot do without (those of the three LSTMs, without what only depends on static attributes, and without any
-recomputation), timed one by one in the same process with PyTorch.
+recomputation), timed one by one with PyTorch in the same process before and after every step.
+
+``--march native x86-64-v3`` compares builds of the native backend: each has a process of its own, in which PyTorch's
+products, too, are held to those instructions, and the processes take turns, step by step.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import platform
 import resource
 import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +46,12 @@ CONSTRAINTS = {
     "nee_oco2": ("nee", "monthly"),
     "nee_carboscope": ("nee", "spatial_mean_anomaly"),
     "cue": ("cue", "mean_ratio"),
+}
+
+
+PRODUCTS_WITH = {  # what holds MKL and oneDNN to the instructions of a kind of processor
+    "x86-64-v3": {"MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "x86-64": {"MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "ONEDNN_MAX_CPU_ISA": "SSE41"},
 }
 
 
@@ -176,74 +187,142 @@ def resident(peak: bool) -> int:
 
 def forget_peak(device: torch.device) -> None:
     if device.type == "cuda":
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
     elif Path("/proc/self/clear_refs").exists():
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def measure(
-    cells: int, days: int, backend: str, folds: int, device: torch.device, predict: bool, steps: int, processor: bool
-) -> dict:
-    """Time `steps` steps after one to warm up, and put them beside the limit."""
-    config, data = configuration(backend), invent(cells, days)
-    moments = statistics_of(data, torch.arange(cells))
-    data = data.to(device)
-    everything = np.arange(cells)
-    trained = [loop.build_fold(k, config, data, moments, everything, everything) for k in range(folds)]
-    clock = Clock(device, processor)
-    objective = loop.Objective(data, config, config.experiments["cv"])
-    models, batch = [fold.model for fold in trained], [torch.arange(cells, device=device)] * folds
+class Measurement:
+    """Steps beside the limit, one at a time, after one to warm up."""
+
+    def __init__(self, given: argparse.Namespace):
+        if given.processor_time:
+            torch.set_num_threads(1)
+        self.given, self.device = given, torch.device(given.device)
+        config, data = configuration(given.backend), invent(given.cells, given.days)
+        moments = statistics_of(data, torch.arange(given.cells))
+        data = data.to(self.device)
+        everything = np.arange(given.cells)
+        self.trained = [loop.build_fold(k, config, data, moments, everything, everything) for k in range(given.folds)]
+        self.data, self.objective = data, loop.Objective(data, config, config.experiments["cv"])
+        self.batch = [torch.arange(given.cells, device=self.device)] * given.folds
+        self.clock = Clock(self.device, given.processor_time)
+        self.limit_before = self.limit()
+        forget_peak(self.device)
+        self.memory = resident(peak=False)
+        self.step()
+
+    def limit(self) -> float:
+        return limit(self.given.cells, self.given.folds, self.device, self.given.predict, self.clock)
 
     @torch.no_grad()
-    def prediction():
-        forcing, static = [data.forcing] * folds, [data.static] * folds
-        states = [model.initial_state(cells) for model in models]
-        states = [s for _, s in clock.timed(simulate_many, "spin_up")(models, forcing, static, states, ())]
-        clock.timed(simulate_many, "forward")(models, forcing, static, states, OUTPUTS)
+    def predict(self) -> None:
+        models = [fold.model for fold in self.trained]
+        forcing, static = [self.data.forcing] * len(models), [self.data.static] * len(models)
+        states = [model.initial_state(self.given.cells) for model in models]
+        states = [s for _, s in self.clock.timed(simulate_many, "spin_up")(models, forcing, static, states, ())]
+        self.clock.timed(simulate_many, "forward")(models, forcing, static, states, OUTPUTS)
 
-    def step():
-        if predict:
-            prediction()
+    def step(self) -> None:
+        if self.given.predict:
+            self.predict()
         else:
-            with clock.parts_of_a_step(trained):
-                if None in loop.train_step(trained, objective, batch):
+            with self.clock.parts_of_a_step(self.trained):
+                if None in loop.train_step(self.trained, self.objective, self.batch):
                     raise FloatingPointError("the loss or a gradient is not finite")
 
-    forget_peak(device)
-    before = resident(peak=False)
-    step()
-    total, parts = [], defaultdict(list)
-    for _ in range(steps):
-        clock.seconds.clear()
-        start = clock.now()
-        step()
-        total.append(clock.now() - start)
-        for name, seconds in clock.seconds.items():
-            parts[name].append(seconds)
-    on_gpu = device.type == "cuda"
-    peak = torch.cuda.max_memory_reserved(device) if on_gpu else resident(peak=True)
-    best = limit(cells, folds, device, predict, clock)
-    seconds = {"step": statistics.median(total)} | {name: statistics.median(x) for name, x in parts.items()}
-    if not predict:  # what is left of the step: monthly means, loss, clipping
-        rest = [t - sum(parts[name][i] for name in parts) for i, t in enumerate(total)]
-        seconds["loss"] = statistics.median(rest)
-    speed = folds * cells * days / seconds["step"]
+    def turn(self) -> dict:
+        """One step: seconds by part, memory, and the limit as the mean of that before and that after."""
+        self.clock.seconds.clear()
+        start = self.clock.now()
+        self.step()
+        seconds = {"step": self.clock.now() - start} | self.clock.seconds
+        if not self.given.predict:  # what is left of the step: monthly means, loss, clipping
+            seconds["loss"] = 2 * seconds["step"] - sum(seconds.values())
+        on_gpu = self.device.type == "cuda"
+        peak = torch.cuda.max_memory_reserved(self.device) if on_gpu else resident(peak=True)
+        before, self.limit_before = self.limit_before, self.limit()
+        return {
+            "device": torch.cuda.get_device_name(self.device) if on_gpu else "cpu",
+            "threads": torch.get_num_threads(),
+            "seconds": seconds,
+            "peak": peak,
+            "above": peak if on_gpu else peak - self.memory,
+            "limit": (before + self.limit_before) / 2,
+        }
+
+
+def serve(given: argparse.Namespace, connection) -> None:
+    """A `Measurement` in a process of its own: a turn for every message."""
+    measurement = Measurement(given)
+    connection.send(None)
+    while connection.recv():
+        connection.send(measurement.turn())
+
+
+def turns_of_processes(given: argparse.Namespace) -> list[list[dict]]:
+    """The turns of each of `given.march`; one process works at a time."""
+    context = multiprocessing.get_context("spawn")
+    with ExitStack() as stack:
+        connections = []
+        for march in given.march:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=serve, args=(given, theirs), daemon=True)
+            environment = {"H2CM_MARCH": march} | PRODUCTS_WITH.get(march, {})
+            kept = dict(os.environ)
+            os.environ.update(environment)
+            try:
+                process.start()
+            finally:
+                os.environ.clear()
+                os.environ.update(kept)
+            stack.callback(process.terminate)
+            theirs.close()  # that a process that fails is noticed
+            ours.recv()
+            connections.append(ours)
+        turns = [[] for _ in connections]
+        for _ in range(given.steps):
+            for mine, connection in zip(turns, connections, strict=True):
+                connection.send(True)
+                mine.append(connection.recv())
+        return turns
+
+
+def spread_of(values: list[float]) -> dict[str, float]:
+    """Median, least and greatest."""
     return {
-        "what": "prediction" if predict else "training step",
-        "cells": cells,
-        "days": days,
-        "folds": folds,
-        "backend": backend,
-        "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
-        "threads": torch.get_num_threads(),
-        "time": "processor" if processor else "wall clock",
-        "cell_days_per_second": round(speed),
-        "seconds": {name: round(value, 5) for name, value in seconds.items()},
-        "peak_memory_bytes": peak,
-        "memory_above_data_bytes": peak if on_gpu else peak - before,
-        "limit_cell_days_per_second": round(best),
-        "fraction_of_limit": round(speed / best, 3),
+        "median": round(statistics.median(values), 3),
+        "least": round(min(values), 3),
+        "greatest": round(max(values), 3),
     }
+
+
+def summary(given: argparse.Namespace, march: str, turns: list[dict], first: list[dict]) -> dict:
+    """What is printed of one build, beside the `first` one."""
+    work = given.folds * given.cells * given.days
+    seconds = {name: statistics.median(t["seconds"][name] for t in turns) for name in turns[0]["seconds"]}
+    row = {
+        "what": "prediction" if given.predict else "training step",
+        "cells": given.cells,
+        "days": given.days,
+        "folds": given.folds,
+        "backend": given.backend,
+        "march": march,
+        "device": turns[0]["device"],
+        "threads": turns[0]["threads"],
+        "time": "processor" if given.processor_time else "wall clock",
+        "cell_days_per_second": round(work / seconds["step"]),
+        "seconds": {name: round(value, 5) for name, value in seconds.items()},
+        "peak_memory_bytes": turns[0]["peak"],
+        "memory_above_data_bytes": turns[0]["above"],
+        "limit_cell_days_per_second": round(statistics.median(t["limit"] for t in turns)),
+        "fraction_of_limit": spread_of([work / t["seconds"]["step"] / t["limit"] for t in turns]),
+    }
+    if turns is not first:
+        pairs = zip(turns, first, strict=True)
+        row["speed_beside_the_first"] = spread_of([b["seconds"]["step"] / a["seconds"]["step"] for a, b in pairs])
+    return row
 
 
 def main() -> None:
@@ -259,19 +338,22 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=5, help="steps that are timed, after one that is not")
     parser.add_argument(
+        "--march",
+        nargs="+",
+        default=[os.environ.get("H2CM_MARCH") or "native"],
+        help="kinds of processor for which the native backend is built, as the compiler names them, to be compared",
+    )
+    parser.add_argument(
         "--processor-time",
         action="store_true",
         help="on one thread, not counting the time that others had the processor",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per build instead of lines")
     given = parser.parse_args()
-    if given.processor_time:
-        torch.set_num_threads(1)
-    device = torch.device(given.device)
-    result = measure(
-        given.cells, given.days, given.backend, given.folds, device, given.predict, given.steps, given.processor_time
-    )
-    print(json.dumps(result) if given.json else "\n".join(f"{k}: {v}" for k, v in result.items()))
+    turns = turns_of_processes(given)
+    for march, mine in zip(given.march, turns, strict=True):
+        row = summary(given, march, mine, turns[0])
+        print(json.dumps(row) if given.json else "\n".join(f"{k}: {v}" for k, v in row.items()) + "\n")
 
 
 if __name__ == "__main__":
