@@ -210,7 +210,7 @@ void transposes() {
     for (int j = 0; j < n; j++) square.add(v[i][j], j * n + i, 1e-300L);
   for (int rows : {1, 9, 12, 100, 400}) {
     const int width = Panels<R>::padded(rows);
-    Buffer<R> from = aligned(random_numbers<R>(rows * T)), to(width * T);
+    Buffer<R> from = aligned(random_numbers<R>(width * T + T)), to(width * T);
     std::fill(to.get(), to.get() + width * T, R(7));
     Panels<R>::transpose(from.get(), rows, to.get());
     for (int row = 0; row < width; row++)
