@@ -83,8 +83,8 @@ def test_another_processor_is_another_build_and_one_that_does_not_exist_is_refus
     libraries = set()
     for march in ("", "x86-64-v3", "x86-64", "abacus"):
         monkeypatch.setenv("H2CM_MARCH", march)
-        libraries.add(native._library())
+        libraries.add(native._library(""))
     assert len(libraries) == 4
     with pytest.raises(RuntimeError, match="abacus"):
-        native._build(native._library())
+        native._build(native._library(""), "")
     assert not list(tmp_path.rglob("*.so"))

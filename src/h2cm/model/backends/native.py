@@ -44,9 +44,15 @@ SOURCES = Path(__file__).parent / "csrc"
 FLAGS = ("-O3", "-std=c++20", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
 """How the operator is compiled. Contraction stays off because exact ties of minima and maxima must stay exact."""
 
-TUNING = ("-march=native", "-fopenmp")
-"""What makes it fast but not every compiler knows: the processor's own instructions, and threads. OpenMP's library is
-not linked: PyTorch has brought its own, and two would not know of each other's threads."""
+
+def _tuning() -> tuple[str, str]:
+    """What makes it fast but not every compiler knows: the instructions of this processor, and threads.
+
+    The environment variable ``H2CM_MARCH`` names another kind of processor (``x86-64-v3``: with AVX2), which this one must
+    understand. OpenMP's library is not linked: PyTorch has brought its own, and two would not know of each other's threads.
+    """
+    return f"-march={os.environ.get('H2CM_MARCH') or 'native'}", "-fopenmp"
+
 
 def _processor() -> str:
     """What ``-march=native`` depends on."""
@@ -80,7 +86,7 @@ def _hash(*parts: bytes | str) -> str:
 def _library(text: str) -> Path:
     """Where the operator of this generated text, these sources, this processor, compiler and PyTorch is cached."""
     sources = [file.read_bytes() for file in sorted(SOURCES.iterdir())]
-    host = repr((_flags(), TUNING, torch.__version__, sys.version_info[:2], _processor(), _compiler()))
+    host = repr((_flags(), _tuning(), torch.__version__, sys.version_info[:2], _processor(), _compiler()))
     cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cached / "h2cm" / f"native_{_hash(text, host, *sources)}.so"
 
@@ -95,22 +101,23 @@ def _build(library: Path, text: str) -> None:
             return
         with tempfile.TemporaryDirectory(dir=library.parent) as folder:
             Path(folder, "generated.h").write_text(text)
-            flags = [*_flags(), *TUNING]
+            attempts = [[*_flags(), *_tuning()[:n]] for n in (2, 1, 0)]  # not every compiler knows threads, or -march
+            if os.environ.get("H2CM_MARCH"):  # asked for by name: that or nothing
+                attempts.pop()
             while not (built := list(Path(folder).glob("*.so"))):
                 try:
                     cpp_extension.load(
                         "h2cm_native",
                         [str(SOURCES / "native.cpp")],
-                        extra_cflags=flags,
+                        extra_cflags=attempts.pop(0),
                         extra_include_paths=[folder, str(SOURCES)],
                         build_directory=folder,
                         is_python_module=False,
                         is_standalone=False,
                     )
                 except RuntimeError:
-                    if flags == _flags():
+                    if not attempts:
                         raise
-                    flags = _flags()
             os.replace(built[0], library)
 
 

@@ -9,9 +9,9 @@
 namespace h2cm::elementwise {
 
 template <class R>
-inline Vec<R> minimum(Vec<R> a, Vec<R> b) { return ((a < b) | (a != a)) ? a : b; }
+inline Vec<R> minimum(Vec<R> a, Vec<R> b) { return h2cm::minimum(a, b); }
 template <class R>
-inline Vec<R> maximum(Vec<R> a, Vec<R> b) { return ((a > b) | (a != a)) ? a : b; }
+inline Vec<R> maximum(Vec<R> a, Vec<R> b) { return h2cm::maximum(a, b); }
 
 template <class R>
 inline Vec<R> abs(Vec<R> x) { return x > spread(R(0)) ? x : spread(R(0)) - x; }
