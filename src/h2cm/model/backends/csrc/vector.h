@@ -241,13 +241,6 @@ inline Vec<R> softplus(Vec<R> x) {
   return x > spread(R(20)) ? x : y;
 }
 
-// share of the gradient of min(a, b) that goes to a: half and half at exact ties, as PyTorch's
-template <class R>
-inline Vec<R> share_of_lesser(Vec<R> a, Vec<R> b) {
-  Vec<R> tied = a == b ? spread(R(0.5)) : spread(R(0));
-  return a < b ? spread(R(1)) : tied;
-}
-
 // The numbers of the first halves of a and b, or of the second ones, by turns.
 template <class R, bool SECOND, int... AT>
 inline Vec<R> interleave(Vec<R> a, Vec<R> b, std::integer_sequence<int, AT...>) {
