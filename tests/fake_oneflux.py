@@ -1,4 +1,6 @@
-"""Small ONEFlux zips and their tables, in the layout of the real ones, with weather and fluxes that never change."""
+"""Small ONEFlux zips and their tables, in the layout of the real ones, with weather and fluxes that never change.
+
+The towers stand near the equator, where that is nothing to wonder at."""
 
 from __future__ import annotations
 
@@ -32,19 +34,35 @@ def tables(start: str = "2000-12-01", end: str = "2001-04-30") -> tuple[pd.DataF
     return daily, pd.DataFrame({"TIMESTAMP": months.strftime("%Y%m").astype(int), **MONTHLY})
 
 
-def write_zip(folder: Path, site: str, daily: pd.DataFrame, monthly: pd.DataFrame) -> Path:
-    """Write the zip of one tower."""
+LAYOUTS = {
+    "FLUXNET2015": (
+        "FLX_{}_FLUXNET2015_FULLSET_2000-2001_beta-3",
+        "FLX_{}_FLUXNET2015_{}_{}_beta-3",
+        "ERAI",
+        "FULLSET",
+    ),
+    "AmeriFlux": ("AMF_{}_FLUXNET_FULLSET_2000-2001_3-5", "AMF_{}_FLUXNET_{}_{}_3-5", "ERA5", "FULLSET"),
+    "v1.3": ("ICOS_{}_FLUXNET_2000-2001_v1.3_r1", "ICOS_{}_FLUXNET_{}_{}_v1.3_r1", "ERA5", "FLUXMET"),
+}
+"""Name of the archive, of its members, and what they call meteorology and fluxes (see `h2cm.sources.towers.oneflux`)."""
+
+
+def write_zip(
+    folder: Path, site: str, daily: pd.DataFrame, monthly: pd.DataFrame, layout: str = "FLUXNET2015", of: str = ""
+) -> Path:
+    """Write the zip of one tower; its members are those of the site `of`, if that is given."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"FLX_{site}_FLUXNET2015_FULLSET_2000-2001_beta-3.zip"
+    name, member, era, fluxes = LAYOUTS[layout]
+    path = folder / (name.format(site) + ".zip")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(f"FLX_{site}_FLUXNET2015_ERAI_DD_1989-2020_beta-3.csv", daily.to_csv(index=False))
-        archive.writestr(f"FLX_{site}_FLUXNET2015_FULLSET_MM_2000-2001_beta-3.csv", monthly.to_csv(index=False))
+        archive.writestr(member.format(of or site, f"{era}_DD", "1989-2020") + ".csv", daily.to_csv(index=False))
+        archive.writestr(member.format(of or site, f"{fluxes}_MM", "2000-2001") + ".csv", monthly.to_csv(index=False))
     return path
 
 
 def write_tables(folder: Path, sites: list[str]) -> None:
     """Write the table of sites, of leaf area index and of CO2 (2000-11 to 2001-06: 360, 361, ... ppm)."""
-    rows = [f"{site},50.0,{10 + k},200.0,DBF,Cfb,150.0" for k, site in enumerate(sites)]
+    rows = [f"{site},5.0,{10 + k},200.0,DBF,Cfb,150.0" for k, site in enumerate(sites)]
     header = "site,lat,lon,elevation_m,igbp,koeppen,water_holding_capacity_mm"
     (folder / "sites.csv").write_text("\n".join([header, *rows]) + "\n")
     lai = [f"{site},2001-0{month},{month}.0" for site in sites for month in (1, 2)]

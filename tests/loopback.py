@@ -40,6 +40,10 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *arguments):
         """Silent."""
 
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
     def do_GET(self):
         archive = self.archive
         with archive.lock:

@@ -53,7 +53,7 @@ def planned(folder: Path) -> Counter:
 
 
 def copy_of_the_workflow(folder: Path) -> Path:
-    for name in ("Snakefile", "workflow", "src", "profiles", "envs", "config"):
+    for name in ("Snakefile", "workflow", "src", "profiles", "envs", "config", "resources"):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
@@ -197,12 +197,16 @@ def test_missing_towers_are_said_plainly(done, edit):
     assert "towers.folders: nowhere: expected a folder with ONEFlux zips" in said and "Traceback" not in said
 
 
-@pytest.mark.parametrize("name", ["paper", "published", "towers"])
-def test_the_other_configurations_are_planned(done, name, request):
+def test_towers_are_retrieved_only_if_no_folder_is_given(done):
+    plan = ("all", "--dry-run", "--configfile", "config/towers_icos.yaml")
+    assert "data/retrieved/warm_winter_all.csv" in snakemake(done, *plan)
+    said = snakemake(done, *plan, "--config", "towers={folders: [resources/towers]}")
+    assert "warm_winter" not in said and "FLX_DE-Hai_FLUXNET2015_FULLSET_2006-2013_beta-3.zip" in said
+
+
+@pytest.mark.parametrize("name", ["paper", "published", "towers", "towers_icos"])
+def test_the_other_configurations_are_planned(done, name):
     path = done / "config" / f"{name}.yaml"
-    if name == "towers":
-        shared = request.getfixturevalue("shared")
-        path.write_text(path.read_text().replace("../shared", str(shared)))
     said = snakemake(done, "all", "--dry-run", "--quiet", "all", "--configfile", str(path))
     assert "rror" not in said
 

@@ -257,7 +257,7 @@ def test_files_of_other_years_are_not_opened(tmp_path):
 
 def test_every_variable_of_a_product_has_a_row():
     towers_only = {"nee"}
-    assert set(SOURCES) == {n for n, row in VARIABLES.items() if row.role != "grid"} - towers_only
+    assert set(SOURCES) == {n for n, row in VARIABLES.items() if row.role not in ("grid", "observation")} - towers_only
     assert products_of("nee_oco2") == ("oco2_mip", "gfed") and products_of("trendy") == ("trendy",)
     with pytest.raises(DataError, match="'nee': no product holds it"):
         products_of("nee")

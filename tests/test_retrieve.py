@@ -2,17 +2,21 @@
 
 import base64
 import hashlib
+import json
 import shutil
 import sys
 import zipfile
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 
 import pooch.downloaders
 import pytest
 
+from fake_oneflux import tables, write_zip
 from h2cm import config
 from h2cm.sources import catalogue, retrieve
 from h2cm.sources.retrieve import doors
+from h2cm.sources.towers import oneflux
 from h2cm.store import DataError
 from loopback import serve
 from test_catalogue import ROW
@@ -187,6 +191,52 @@ def test_icos_takes_sums_from_the_collection(content, row, monkeypatch):
     module.auth.get_token = no_login
     with pytest.raises(DataError, match=r"no login .*init_config_file"):
         doors.icos(product, "2001", ())
+
+
+def test_the_towers_come_by_their_doi_and_stay_archives(archive, monkeypatch, tmp_path):
+    """The client itself, its portal replaced by one on loopback that answers as ICOS's metadata do."""
+    from icoscp_core.icos import ICOS_CONFIG, auth, meta
+
+    zips = {}
+    for name in ("FLX_AA-One_FLUXNET2015_FULLSET_2000-2001_beta-3.zip", "FLX_AA-One_FLUXNET2015_AUX_beta-3.zip"):
+        zips[name] = write_zip(tmp_path / name[:-4], "AA-One", *tables()).read_bytes()
+    members = [
+        {
+            "res": archive.add(f"objects/{number}", content),
+            "hash": base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("="),
+            "name": name,
+        }
+        for number, (name, content) in enumerate(zips.items())
+    ]
+    about = {"uri": "x", "label": None, "comments": []}
+    organisation = {"self": about, "name": "ETC", "email": None, "website": None, "webpageDetails": None}
+    collection = {
+        "res": archive.address + "/collections/abc",
+        "hash": "abc",
+        "members": members,
+        "creator": organisation,
+        "title": "towers",
+        "latestVersion": "x",
+        "parentCollections": [],
+        "references": {"citationString": "x"},
+    }
+    archive.add("collections/abc", json.dumps(collection).encode())
+    row = {"collection": {"type": "uri", "value": collection["res"]}}
+    answer = {"head": {"vars": ["collection"]}, "results": {"bindings": [row]}}
+    archive.add("sparql", json.dumps(answer).encode())
+    monkeypatch.setattr(meta, "_envri_conf", replace(ICOS_CONFIG, sparql_endpoint=archive.address + "/sparql"))
+    monkeypatch.setattr(auth, "get_token", lambda: SimpleNamespace(cookie_value="cpauthToken=abc"))
+    monkeypatch.setattr(doors, "ICOS_DATA", archive.address)
+    files = retrieve.retrieve("warm_winter", "all", tmp_path / "data", **QUICK)
+    assert files["file"].tolist() == ["warm_winter/FLX_AA-One_FLUXNET2015_FULLSET_2000-2001_beta-3.zip"]
+    found = oneflux.find([tmp_path / "data" / "warm_winter"])
+    assert oneflux.read(found["AA-One"]).site == "AA-One"
+    assert not any(path.is_dir() for path in (tmp_path / "data" / "warm_winter").iterdir() if path.name[0] != ".")
+    answer["results"]["bindings"] = []
+    archive.add("sparql", json.dumps(answer).encode())
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(DataError, match=r"doi:10.18160/2G60-ZHAK: expected one collection of this DOI, found 0"):
+        retrieve.retrieve("warm_winter", "all", tmp_path / "data", **QUICK)
 
 
 @pytest.mark.parametrize("door", ["cds", "ads"])

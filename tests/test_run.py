@@ -141,6 +141,18 @@ def test_real_towers(tmp_path, shared):
     assert set(TOWERS["towers"]["select"]) >= set(skill["tower" if "tower" in skill else "site"])
 
 
+def test_the_towers_that_come_with_the_project(tmp_path):
+    config = yaml.safe_load((ROOT / "config" / "towers.yaml").read_text()) | SMALL | {"split": {"folds": 2}}
+    config["split"]["test_sites"] = ["DE-Gri"]
+    keys = {key: str(ROOT / config["towers"][key]) for key in ("lai", "co2")}
+    config["towers"] |= keys | {"folders": [str(ROOT / "resources" / "towers")]}
+    results = run(tmp_path, config | {"figures": ["training_curves", "tower_map"]})
+    report = pd.read_csv(results / "towers.csv")
+    assert report["used"].all() and report["site"].tolist() == ["DE-Gri", "DE-Hai", "FI-Hyy"]
+    skill = pd.read_csv(results / "tables" / "skill_per_tower.csv")
+    assert set(report["site"]) >= set(skill["tower" if "tower" in skill else "site"])
+
+
 @pytest.mark.parametrize("change", ["missing zip", "unreadable zip"])
 def test_bad_towers_end_the_run_before_training(tmp_path, shared, change):
     zips = tmp_path / "zips"

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import zipfile
+from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
-from fake_oneflux import settings, tables, write_tables, write_zip
+from conftest import ROOT
+from fake_oneflux import LAYOUTS, settings, tables, write_tables, write_zip
 from h2cm import store
 from h2cm.config import ConfigError, load, parse
 from h2cm.sources import towers
 from h2cm.sources.products import mauna_loa
-from h2cm.sources.towers import fluxes, oneflux, radiation, sites
+from h2cm.sources.towers import daily, fluxes, oneflux, radiation, sites, template
 from h2cm.store import DataError
 from h2cm.train.split import split
 
@@ -29,7 +35,13 @@ def folder(tmp_path):
 
 
 def read(folder, **keys):
-    return towers.read(parse(settings(folder, **keys)))
+    return towers.read(parse(settings(folder, **keys)))[0]
+
+
+def rainy():
+    """The tables of another tower: there is more rain."""
+    daily, monthly = tables()
+    return daily.assign(P_ERA=3.0), monthly
 
 
 def rewrite(folder, change):
@@ -53,7 +65,7 @@ def test_hand_computed_values(folder):
     assert data.area.item() == 1 and data.site.item() == SITE and data.igbp.item() == "DBF"
     static = data.static[0].to_series()
     assert static[["igbp_DBF", "climate_temperate"]].eq(1).all() and static.filter(like="_").eq(1).sum() == 2
-    assert static[["elevation", "water_holding_capacity", "absolute_latitude"]].tolist() == [200, 150, 50]
+    assert static[["elevation", "water_holding_capacity", "absolute_latitude"]].tolist() == [200, 150, 5]
 
 
 def test_poor_and_missing_months_are_not_observed(folder):
@@ -71,7 +83,7 @@ def test_poor_and_missing_months_are_not_observed(folder):
 
 def test_months_cut_by_the_period_are_not_observed(folder):
     values = settings(folder) | {"period": {"start": "2001-01-02", "end": "2001-03-31"}}
-    data = towers.read(parse(values))
+    data, _ = towers.read(parse(values))
     assert data.sizes["time"] == 89 and data.sizes["month"] == 3
     for name in ("gpp", "nee", "et", "fapar"):
         assert np.isnan(data[name][0, 0]) and np.isfinite(data[name][0, 1])
@@ -84,19 +96,24 @@ def test_leaf_area_outside_the_flux_record_counts(folder):
     assert data.gpp.notnull().values.tolist() == [[False, False, True]]
 
 
-def test_one_partitioning_for_the_whole_record():
+def plain():
+    """The monthly table as the reader gives it: carbon fluxes without the name of their threshold."""
     _, monthly = tables()
-    monthly = monthly.replace(-9999, np.nan)
-    assert fluxes.partitioning(monthly) == "GPP_NT_VUT_REF"
-    monthly.loc[1:, "GPP_NT_VUT_REF"] = np.nan
-    assert fluxes.partitioning(monthly) == "GPP_DT_VUT_REF"
+    return monthly.rename(columns=lambda name: name.replace("_VUT", "")).replace(-9999, np.nan)
+
+
+def test_one_partitioning_for_the_whole_record():
+    monthly = plain()
+    assert fluxes.partitioning(monthly) == "GPP_NT_REF"
+    monthly.loc[1:, "GPP_NT_REF"] = np.nan
+    assert fluxes.partitioning(monthly) == "GPP_DT_REF"
     assert (fluxes.tower_fluxes(monthly, 0.5).gpp == 6).all()
 
 
 def test_quality_of_nee_stands_for_that_of_latent_heat_only_where_a_file_has_none():
-    _, monthly = tables()
+    monthly = plain()
     monthly["LE_F_MDS_QC"] = np.nan
-    monthly.loc[0, "NEE_VUT_REF_QC"] = 0.1
+    monthly.loc[0, "NEE_REF_QC"] = 0.1
     assert fluxes.tower_fluxes(monthly, 0.5).et.notna().tolist() == [False, True, True, True, True]
     monthly.loc[4, "LE_F_MDS_QC"] = 0.9
     assert fluxes.tower_fluxes(monthly, 0.5).et.notna().tolist() == [False, False, False, False, True]
@@ -139,9 +156,9 @@ def test_co2_passes_through_the_middle_of_months_and_over_gaps(folder):
 
 
 def test_towers_at_one_place_in_two_folders(folder):
-    write_zip(folder / "more", "AA-Two", *tables())
+    write_zip(folder / "more", "AA-Two", *rainy())
     write_tables(folder, [SITE, "AA-Two"])
-    text = (folder / "sites.csv").read_text().replace("AA-Two,50.0,11", "AA-Two,50.0,10")
+    text = (folder / "sites.csv").read_text().replace("AA-Two,5.0,11", "AA-Two,5.0,10")
     (folder / "sites.csv").write_text(text)
     data = read(folder, folders=[str(folder / "more"), str(folder)], sites=str(folder / "sites.csv"))
     assert data.site.values.tolist() == [SITE, "AA-Two"] and data.lon.values.tolist() == [10, 10]
@@ -153,7 +170,7 @@ def test_tower_without_observations_is_kept_and_told(folder, caplog):
     def change(_, monthly):
         monthly["NEE_VUT_REF_QC"] = monthly["LE_F_MDS_QC"] = 0.0
 
-    write_zip(folder, "AA-Two", *tables())
+    write_zip(folder, "AA-Two", *rainy())
     write_tables(folder, [SITE, "AA-Two"])
     (folder / "lai.csv").write_text("site,month,lai\nAA-Two,2001-01,1.0\n")
     rewrite(folder, change)
@@ -172,12 +189,6 @@ def test_store_round_trip(folder, tmp_path):
         np.testing.assert_array_equal(back[name], data[name])
         assert back[name].attrs["units"] == store.VARIABLES[name].units
     assert back.site.values.tolist() == [SITE] and back.feature.values.tolist() == data.feature.values.tolist()
-
-
-def test_other_networks_and_releases_are_recognised():
-    names = ("AMF_US-Ha1_FLUXNET_FULLSET_1991-2020_3-5.zip", "ICOSETC_BE-Bra_FLUXNET_2021_L2.zip")
-    assert [oneflux.ZIP_NAME.match(name)["site"] for name in names] == ["US-Ha1", "BE-Bra"]
-    assert not oneflux.ZIP_NAME.match("photographs.zip")
 
 
 # Each kind of bad input: what is done to the good tower, and what the message must name.
@@ -249,13 +260,16 @@ BAD = {
         "FLX_AA-One.*TA_ERA: .* 31 are missing, from 2001-03-01 to 2001-03-31; .* to 2001-02-28",
     ),
     "no forcing at all": (_changed(lambda d, m: (d.assign(P_ERA=-9999), m)), "P_ERA: .* 90 are missing.*has none"),
-    "impossible forcing": (_set("daily", 20010105, "TA_ERA", 95.0), "FLX_AA-One.*air_temperature: 1 values outside"),
+    "impossible forcing": (_set("daily", 20010105, "P_ERA", 2500.0), "FLX_AA-One.*precipitation: 1 values outside"),
     "negative rain": (
         _set("daily", 20010105, "P_ERA", -3.0),
         "FLX_AA-One.*precipitation: 1 values outside.*2001-01-05",
     ),
     "impossible flux": (_set("monthly", 200102, "NEE_VUT_REF", 700.0), "FLX_AA-One.*nee: 1 values outside"),
-    "nothing of quality": (_changed(lambda d, m: (d, m.assign(NEE_VUT_REF_QC=0.1))), "gpp: expected a month of good"),
+    "nothing of quality": (
+        _changed(lambda d, m: (d, m.assign(NEE_VUT_REF_QC=0.1))),
+        "gpp: expected a value of good quality",
+    ),
     "no table of sites": (lambda f: (f / "sites.csv").unlink(), "sites.csv: expected the table of sites"),
     "no column in it": (_replace("sites.csv", "igbp", "cover"), "sites.csv: expected the columns .* absent: igbp"),
     "site not in it": (_replace("sites.csv", SITE, "AA-Two"), "sites.csv: .*no row for AA-One"),
@@ -269,7 +283,7 @@ BAD = {
     ),
     "unknown class": (_replace("sites.csv", "DBF", "OAK"), "sites.csv: igbp: site AA-One: expected one of ENF.*'OAK'"),
     "unknown climate": (_replace("sites.csv", "Cfb", "mild"), "sites.csv: koeppen: site AA-One"),
-    "off the globe": (_replace("sites.csv", "50.0", "150.0"), "sites.csv: lat: site AA-One: expected -90 to 90"),
+    "off the globe": (_replace("sites.csv", "One,5.0", "One,150.0"), "sites.csv: lat: site AA-One: expected -90 to 90"),
     "words for a height": (_replace("sites.csv", "200.0", "high"), "sites.csv: elevation_m: expected numbers"),
     "no leaf area": (lambda f: (f / "lai.csv").unlink(), "lai.csv: expected the table of leaf area"),
     "negative leaf area": (_replace("lai.csv", "1.0", "-1.0"), "lai.csv: lai: expected numbers of 0 or more"),
@@ -299,8 +313,6 @@ def test_bad_input_is_one_clear_message(folder, case):
 
 @pytest.mark.parametrize("member", ["ERAI_DD", "FULLSET_MM"])
 def test_missing_member(folder, member):
-    import zipfile
-
     path = next(folder.glob("*.zip"))
     with zipfile.ZipFile(path) as archive:
         kept = {name: archive.read(name) for name in archive.namelist() if member not in name}
@@ -327,23 +339,337 @@ def test_configuration_that_towers_cannot_serve(folder, change, message):
         towers.read(parse(settings(folder) | change))
 
 
+# Layouts of other releases, and archives that cannot be used.
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("unpacked", [False, True])
+def test_each_layout_is_read_and_named(tmp_path, layout, unpacked, caplog):
+    path = write_zip(tmp_path, SITE, *tables(), layout)
+    write_tables(tmp_path, [SITE])
+    if unpacked:
+        shutil.unpack_archive(path, path.with_suffix("") if layout != "v1.3" else tmp_path / path.name[:-4])
+        path.unlink()
+    with caplog.at_level(logging.INFO):
+        data, report = towers.read(parse(settings(tmp_path)))
+    assert (data.nee == -2).all() and report["used"].all()
+    era, fluxes_of = LAYOUTS[layout][2:]
+    assert report["layout"].item().startswith(f"{fluxes_of} and {era}, ")
+    assert any(report["layout"].item() in record.message for record in caplog.records)
+
+
+@pytest.mark.parametrize("absent", ["values", "columns"])
+def test_constant_threshold_is_taken_where_the_variable_one_failed(folder, absent):
+    daily, monthly = tables()
+    vut = [name for name in monthly if "_VUT_" in name]
+    cut = monthly[vut].rename(columns=lambda name: name.replace("VUT", "CUT"))
+    cut["NEE_CUT_REF"] = -1.5
+    rest = monthly.assign(**dict.fromkeys(vut, -9999)) if absent == "values" else monthly.drop(columns=vut)
+    write_zip(folder, SITE, daily, pd.concat([rest, cut], axis=1), "v1.3")
+    next(folder.glob("FLX*.zip")).unlink()
+    data, report = towers.read(parse(settings(folder)))
+    assert (data.nee == -1.5).all() and (data.gpp == 5).all()
+    assert report["layout"].item().endswith("NEE_CUT_REF")
+
+
+def test_one_threshold_for_the_whole_record(folder):
+    daily, monthly = tables()
+    cut = monthly[["NEE_VUT_REF", "NEE_VUT_REF_QC", "GPP_NT_VUT_REF", "GPP_DT_VUT_REF"]]
+    cut = cut.rename(columns=lambda name: name.replace("VUT", "CUT")).assign(NEE_CUT_REF=-1.5)
+    monthly.loc[2, "NEE_VUT_REF"] = -9999  # February; 4 of 5 months: the variable threshold stays
+    write_zip(folder, SITE, daily, pd.concat([monthly, cut], axis=1))
+    np.testing.assert_array_equal(read(folder).nee, [[-2, np.nan, -2]])
+    monthly.loc[1:, "NEE_VUT_REF"] = -9999
+    write_zip(folder, SITE, daily, pd.concat([monthly, cut], axis=1))
+    assert (read(folder).nee == -1.5).all()
+
+
+def test_neither_threshold(folder):
+    rewrite(folder, lambda d, m: (d, m.drop(columns="NEE_VUT_REF")))
+    with pytest.raises(DataError, match=r"FULLSET_MM.*expected the column NEE_VUT_REF \(or all of NEE_CUT_REF, "):
+        read(folder)
+
+
+def test_an_icos_archive_is_named_with_the_reason(folder, caplog):
+    (folder / "ICOSETC_DE-Hai_ARCHIVE_L2.zip").write_bytes(b"PK")
+    with caplog.at_level(logging.WARNING):
+        _, report = towers.read(parse(settings(folder)))
+    row = report.set_index("site").loc["DE-Hai"]
+    assert not row["used"] and "no downscaled ERA meteorology" in row["reason"]
+    assert any("DE-Hai is left out: an ICOS Level-2 archive" in record.message for record in caplog.records)
+    next(folder.glob("FLX*.zip")).unlink()
+    with pytest.raises(DataError, match=r"found none; ICOSETC_DE-Hai_ARCHIVE_L2.zip cannot be used: an ICOS Level-2"):
+        read(folder)
+
+
+def test_one_tower_that_cannot_be_read_does_not_stop_the_others(folder, caplog):
+    write_zip(folder, "AA-Two", *rainy()).write_bytes(b"no zip")
+    write_zip(folder, "AA-Thr", *rainy())  # not in the table of sites
+    write_tables(folder, [SITE, "AA-Two"])
+    with caplog.at_level(logging.WARNING):
+        data, report = towers.read(parse(settings(folder)))
+    assert data.site.values.tolist() == [SITE]
+    assert report.set_index("site")["used"].to_dict() == {SITE: True, "AA-Thr": False, "AA-Two": False}
+    told = " ".join(record.message for record in caplog.records)
+    assert "AA-Two is left out: " in told and "readable ONEFlux zip" in told and "no row for AA-Thr" in told
+    with pytest.raises(DataError, match=r"towers.min_towers: expected at least 2 .* found 1 of 3: .*AA-Thr.*AA-Two"):
+        read(folder, min_towers=2)
+
+
+def test_members_of_another_site_are_refused(folder):
+    write_zip(folder, SITE, *tables(), of="AA-Two")
+    with pytest.raises(DataError, match=r"expected a member of site AA-One, found that of AA-Two"):
+        read(folder)
+
+
+def test_the_same_meteorology_at_two_towers_is_refused(folder):
+    write_zip(folder, "AA-Two", *tables())
+    write_tables(folder, [SITE, "AA-Two"])
+    _, report = towers.read(parse(settings(folder)))
+    assert report["used"].tolist() == [True, False]
+    assert "its meteorology is that of" in report["reason"][1]
+
+
+def test_leaf_area_that_ends_before_the_period_is_said(folder):
+    values = settings(folder) | {"period": {"start": "2001-03-01", "end": "2001-03-31"}}
+    with pytest.raises(DataError, match=r"lai.csv: lai: the table of these towers covers 2001-01 to 2001-02, nothing"):
+        towers.read(parse(values))
+    (folder / "lai.csv").write_text("site,month,lai\nXX-Non,2001-01,1.0\n")
+    with pytest.raises(DataError, match=r"lai.csv: site: expected a row of some of the towers \(AA-One"):
+        read(folder)
+
+
+# Options.
+
+
+def test_daytime_net_radiation_leaves_out_the_loss_of_the_night(folder):
+    day, whole = read(folder, net_radiation="daytime").net_radiation, read(folder).net_radiation
+    # (1 - 40/200) 200 + 0.98 (300 - 364.484) h / 24: 5 degrees north, 11.7 h in January to 12.1 h in March
+    loss = 0.98 * (300 - 5.670374419e-8 * 283.15**4)
+    np.testing.assert_allclose(whole, 160 + loss, atol=2e-3)
+    share = (day - 160) / loss
+    assert 11.68 < 24 * share[0, 0] < 11.74 and 12.0 < 24 * share[0, -1] < 12.15
+
+
+def test_attributes_of_the_forcing_instead_of_climate_classes(folder):
+    data = read(folder, attributes=["climate", "place"])
+    static = data.static[0].to_series()
+    assert static.index.tolist()[:3] == ["elevation", "water_holding_capacity", "absolute_latitude"]
+    assert not any(name.startswith(("climate_", "igbp_")) for name in static.index) and len(static) == 11
+    assert static["mean_air_temperature"] == pytest.approx(283.15) and static["mean_precipitation"] == 2
+    assert static["share_of_frost_days"] == 0 and static["seasonality_of_precipitation"] == 0
+    assert static["dryness"] == pytest.approx(96.806 * 0.0864 / 2.45 / 2, rel=1e-4)
+    with pytest.raises(ConfigError, match=r"towers.attributes"):
+        parse(settings(folder, attributes=["weather"]))
+
+
+# Daily fluxes.
+
+
+def write_daily(folder, site=SITE, **change):
+    """A file in CalLMIP's layout: NEE -2 gC m-2 day-1, latent heat 49 W m-2, the first day missing."""
+    days = pd.date_range("2001-01-01", "2001-03-31")
+    values = {"NEE": (-2.0, "gC/m2/d"), "Qle": (49.0, "W/m2"), "Qh": (30.0, "W/m2")}
+    data = xr.Dataset(coords={"time": days, "latitude": ("y", [5.0]), "longitude": ("x", [10.0])})
+    for name, (value, unit) in values.items():
+        for kind, of in (("", value), ("_uc", 0.5)):
+            series = np.full((90, 1, 1), of, np.float32)
+            series[0] = np.nan
+            data[f"{name}{kind}_daily"] = (("time", "y", "x"), series, {"units": unit})
+    data.attrs["site_code"] = site
+    data = change.get("act", lambda d: d)(data)
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{change.get('named', site)}_daily_aggregated_2001-2001_FLUXNET2015_Flux.nc"
+    data.to_netcdf(path)
+    return path
+
+
+def test_daily_fluxes_go_into_the_store(folder, tmp_path):
+    write_zip(folder, "AA-Two", *rainy())
+    write_tables(folder, [SITE, "AA-Two"])
+    path = write_daily(folder / "daily")
+    config = parse(settings(folder, daily_fluxes=str(folder / "daily")))
+    data, _ = towers.read(config)
+    assert np.isnan(data.nee_daily[0, 0]) and (data.nee_daily[0, 1:] == -2).all() and data.nee_daily[1].isnull().all()
+    np.testing.assert_allclose(data.et_daily[0, 1:], 49 * 0.0864 / 2.45, rtol=1e-6)
+    np.testing.assert_allclose(data.et_daily_uncertainty[0, 1:], 0.5 * 0.0864 / 2.45, rtol=1e-6)
+    assert (data.nee_daily_uncertainty[0, 1:] == 0.5).all() and data.nee_daily.attrs["units"] == "g m-2 day-1"
+    assert path in towers.inputs(config) and towers.outputs(config) == list(daily.VARIABLES)
+    towers.write(data, tmp_path / "store", "test")
+    assert (tmp_path / "store" / "et_daily.nc").is_file()
+    assert "nee_daily" not in read(folder) and towers.outputs(parse(settings(folder))) == []
+
+
+def _attribute(name, value):
+    return lambda data: data.assign_attrs({name: value})
+
+
+def _unit(unit, factor):
+    def act(data):
+        data["NEE_daily"] = (data["NEE_daily"] * factor).assign_attrs(units=unit)
+        return data
+
+    return act
+
+
+def test_daily_fluxes_in_another_unit_of_their_kind_are_converted(folder):
+    write_daily(folder / "daily", act=_unit("kg m-2 s-1", 1 / 86.4e6))
+    data = read(folder, daily_fluxes=str(folder / "daily"))
+    np.testing.assert_allclose(data.nee_daily[0, 1:], -2, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"act": _attribute("site_code", "AA-Two")}, "site_code: expected AA-One, found AA-Two: the file of another"),
+        ({"act": lambda d: d.assign_coords(latitude=("y", [9.0]))}, "latitude: expected 5 of AA-One, found 9"),
+        ({"act": lambda d: d.drop_vars("Qle_uc_daily")}, "expected the variables NEE_daily.*not so: Qle_uc_daily"),
+        ({"act": _unit("W/m2", 1)}, "NEE_daily: units: .*W/m2"),
+        ({"act": _unit("", 1)}, "NEE_daily: units: "),
+        ({"act": lambda d: d.assign(Qh_uc_daily=-d["Qh_uc_daily"])}, "Qh_uc_daily: "),
+        ({"act": lambda d: xr.concat([d, d], "time")}, "time: expected each day once"),
+    ],
+)
+def test_daily_fluxes_that_cannot_be_used_are_one_clear_message(folder, change, message):
+    write_daily(folder / "daily", **change)
+    with pytest.raises(DataError, match=r"AA-One_daily_.*" + message) as error:
+        read(folder, daily_fluxes=str(folder / "daily"))
+    assert "\n" not in str(error.value)
+
+
+def test_no_or_damaged_daily_files(folder):
+    with pytest.raises(DataError, match=r"towers.daily_fluxes: .*nowhere: expected files named like"):
+        read(folder, daily_fluxes=str(folder / "nowhere"))
+    write_daily(folder / "daily").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"AA-One_daily_.*expected a netCDF file of daily fluxes"):
+        read(folder, daily_fluxes=str(folder / "daily"))
+
+
+def test_daily_fluxes_of_another_tower_do_not_go_with_the_months(tmp_path):
+    days = pd.date_range("2001-01-01", "2001-12-31")
+    season = pd.Series(np.sin(days.day_of_year / 58), days)
+
+    def act(data):
+        data = data.reindex(time=days, method="nearest")
+        data["NEE_daily"] = data["NEE_daily"].copy(data=season.to_numpy()[:, None, None])
+        return data
+
+    path = write_daily(tmp_path, act=act)
+    monthly = season.resample("MS").mean()
+    assert daily.read(path, SITE, monthly_nee=monthly)["nee"].equals(season.rename("nee").rename_axis("time"))
+    with pytest.raises(DataError, match=r"NEE_daily: its monthly means go with the tower's own NEE by r = -1.00 in 12"):
+        daily.read(path, SITE, monthly_nee=-monthly)
+
+
+def test_real_daily_fluxes(shared):
+    files = daily.find(shared / "data" / "callmip")
+    assert len(files) == 8
+    zips = oneflux.find([shared / "data" / "oneflux"])
+    table = sites.read_table(ROOT / "resources" / "towers" / "sites.csv")
+    for site, path in files.items():
+        place = table.loc[site, ["lat", "lon"]].astype(float)
+        monthly = oneflux.read(zips[site]).monthly["NEE_REF"]
+        fluxes_of = daily.read(path, site, *place, monthly)
+        assert fluxes_of["nee"].notna().sum() > 50 and fluxes_of["et"].notna().sum() > 500
+        assert 0.5 < fluxes_of["et"].mean() < 3 and (fluxes_of["nee_uncertainty"].dropna() >= 0).all()
+
+
+# A template for one's own tower.
+
+PLACE = ["--lat", "51.08", "--lon", "10.45", "--elevation", "430", "--igbp", "DBF", "--koeppen", "Cfb"]
+
+
+def test_a_filled_template_is_read_like_the_archive_that_filled_it(tmp_path, capsys):
+    command = [str(tmp_path), "--site", "XX-Own", "--start", "2006-01-01", "--end", "2013-12-31", *PLACE]
+    template.main([*command, "--water-holding-capacity", "200"])
+    target = Path(capsys.readouterr().out.strip())
+    resources = ROOT / "resources" / "towers"
+    keys = {"co2": str(resources / "co2_mm_mlo.csv"), "lai": None}
+    values = settings(tmp_path, **keys) | {"period": {"start": "2007-01-01", "end": "2007-12-31"}}
+    del values["constraints"]["fapar"]
+    with pytest.raises(DataError, match=r"TA_ERA: expected a value on every day of the period"):
+        towers.read(parse(values))
+    (source,) = resources.glob("FLX_DE-Hai_*.zip")
+    with zipfile.ZipFile(source) as archive:
+        for name in archive.namelist():
+            kind = "DD" if "_DD_" in name else "MM"
+            (mine,) = target.glob(f"*_{kind}_*.csv")
+            empty, given = pd.read_csv(mine), pd.read_csv(archive.open(name))
+            assert (empty["TIMESTAMP"] == given["TIMESTAMP"]).all()
+            empty.assign(**given[[column for column in given if column in empty]]).to_csv(mine, index=False)
+    own, report = towers.read(parse(values))
+    assert own.site.item() == "XX-Own" and own.lat.item() == 51.08
+    assert report["layout"].item() == "FULLSET and ERA5, 2006-2013_template, NEE_VUT_REF"
+    values["towers"] |= {"folders": [str(resources)], "select": ["DE-Hai"]}
+    hainich, _ = towers.read(parse(values))
+    for name in ("nee", "gpp", "et", "net_radiation", "precipitation"):
+        np.testing.assert_array_equal(own[name], hainich[name])
+    with pytest.raises(SystemExit, match=r"site XX-Own is there already"):
+        template.main([*command, "--water-holding-capacity", "200"])
+
+
+def test_the_template_explains_every_column(tmp_path):
+    place = {"lat": 1.0, "lon": 1.0, "elevation_m": 1.0, "igbp": "DBF", "koeppen": "Af"}
+    of = {**place, "water_holding_capacity_mm": 1.0}
+    text = (template.write(tmp_path, "XX-Own", date(2001, 1, 1), date(2001, 2, 1), **of) / "README.md").read_text()
+    for names in template.columns():
+        for name in names:
+            assert f"| `{name}` | " in text
+            assert name in template.MEANING or name.removesuffix("_QC") in template.MEANING
+    with pytest.raises(DataError, match="igbp: site XX-Two: expected one of"):
+        template.write(tmp_path, "XX-Two", date(2001, 1, 1), date(2001, 2, 1), **{**of, "igbp": "OAK"})
+    with pytest.raises(DataError, match="expected a name of two capital letters"):
+        template.write(tmp_path, "mine", date(2001, 1, 1), date(2001, 2, 1), **of)
+
+
+# The example that comes with the project.
+
+
+def test_the_example_is_what_its_configuration_promises(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = load("config/towers.yaml")
+    data, report = towers.read(config)
+    assert report["used"].all() and data.site.values.tolist() == ["DE-Gri", "DE-Hai", "FI-Hyy"]
+    assert len(set(data.igbp.values)) == 3
+    assert (data[["gpp", "nee", "et"]].notnull().sum("month").to_array() > 60).all()
+    assert set(config.split.test_sites) <= set(data.site.values)
+    assert sum(path.stat().st_size for path in (ROOT / "resources" / "towers").iterdir()) < 400_000
+
+
+def test_the_example_is_a_cut_of_the_real_files(shared):
+    for path in (ROOT / "resources" / "towers").glob("*.zip"):
+        cut = oneflux.read(path)
+        (whole,) = (shared / "data" / "oneflux").glob(f"FLX_{cut.site}_*.zip")
+        whole = oneflux.read(whole)
+        for part, all_of in ((cut.daily, whole.daily), (cut.monthly, whole.monthly)):
+            pd.testing.assert_frame_equal(part, all_of.loc[part.index, part.columns])
+
+
 # The real files.
 
 
 @pytest.fixture(scope="module")
 def real(shared):
-    """All 58 towers as ``config/towers.yaml`` asks for them."""
-    from conftest import ROOT
+    """All 58 towers as ``config/towers_icos.yaml`` asks for them."""
+    config = load(ROOT / "config" / "towers_icos.yaml")
+    config = config.model_copy(update={"towers": config.towers.model_copy(update=tables_of(shared))})
+    return config, *towers.read(config)
 
-    config = load(ROOT / "config" / "towers.yaml")
+
+def tables_of(shared):
     data = shared / "data"
-    paths = {"folders": (data / "oneflux",), "lai": data / "oneflux/lai_monthly.csv", "co2": data / "co2_mm_mlo.csv"}
-    config = config.model_copy(update={"towers": config.towers.model_copy(update=paths)})
-    return config, towers.read(config)
+    resources = ROOT / "resources" / "towers"
+    return {
+        "folders": (data / "oneflux",),
+        "sites": resources / "sites.csv",
+        "lai": resources / "lai_monthly.csv",
+        "co2": resources / "co2_mm_mlo.csv",
+    }
 
 
 def test_real_towers_are_complete(real):
-    _, data = real
+    _, data, report = real
+    assert report["used"].all() and len(report) == 58
     assert data.sizes["cell"] == 58 and data.sizes["time"] == 6939 and data.sizes["month"] == 228
     assert len(set(data.igbp.values)) == 11
     for name, least in {"gpp": 6500, "nee": 6500, "et": 6500, "fapar": 1200}.items():
@@ -361,16 +687,16 @@ def test_real_net_radiation_agrees_with_the_towers(shared):
     table = sites.pick(sites.read_table(folder / "sites.csv"), list(zips), folder / "sites.csv")
     rows = []
     for name, path in zips.items():
-        daily, monthly = oneflux.read(path)
-        albedo = radiation.monthly_albedo(monthly, daily, table.at[name, "igbp"])
-        rows.append(radiation.agreement(radiation.net_radiation(daily, albedo), monthly))
+        tower = oneflux.read(path)
+        albedo = radiation.monthly_albedo(tower.monthly, tower.daily, table.at[name, "igbp"])
+        rows.append(radiation.agreement(radiation.net_radiation(tower.daily, albedo), tower.monthly))
     agreement = pd.DataFrame(rows, index=list(zips), columns=["r", "rmse", "n"]).dropna()
     assert len(agreement) == 48
     assert agreement.r.median() > 0.985 and agreement.rmse.median() < 10.5
 
 
 def test_real_test_towers_are_whole_groups(real):
-    config, data = real
+    config, data, _ = real
     roles = split(data, config).set_index("site")
     assert set(roles.index[roles["fold_0"] == "test"]) == set(config.split.test_sites)  # no neighbour was added
 
@@ -380,5 +706,6 @@ def test_real_period_beyond_the_record_is_refused(shared):
     values = settings(data / "oneflux", lai=str(data / "oneflux/lai_monthly.csv"), co2=str(data / "co2_mm_mlo.csv"))
     values["towers"]["select"] = ["DE-Hai"]
     values["period"] = {"start": "2019-01-01", "end": "2020-12-31"}
+    del values["constraints"]["fapar"]
     with pytest.raises(DataError, match=r"DE-Hai.*366 are missing, from 2020-01-01 .* to 2019-12-31"):
         towers.read(parse(values))

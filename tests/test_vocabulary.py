@@ -47,7 +47,7 @@ def test_units_are_udunits_and_rows_are_whole():
         cf_units.Unit(row.units)
         assert row.long_name and row.role in (
             *("parameter", "flux", "storage", "static_parameter", "constant"),
-            *("grid", "forcing", "static", "constraint", "coordinate", ""),
+            *("grid", "forcing", "static", "constraint", "observation", "coordinate", ""),
         )
         assert row.low < row.high and (not row.group or row.group in vocabulary.GROUPS), row.name
     for row in vocabulary.VARIABLES.values():

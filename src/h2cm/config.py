@@ -85,7 +85,10 @@ class Towers(Section):
     """Eddy-covariance towers."""
 
     folders: tuple[Annotated[Path, Field(strict=False)], ...] = Field(
-        (), strict=False, description="folders that hold ONEFlux zips"
+        (), strict=False, description="folders that hold ONEFlux archives (zips, or folders of that name)"
+    )
+    archive: Literal["warm_winter"] | None = Field(
+        None, description="collection in the catalogue that is retrieved if no folder is given"
     )
     sites: Path | None = Field(
         None, strict=False, description="table of sites; sites.csv of the first folder if not given"
@@ -94,8 +97,22 @@ class Towers(Section):
         None, strict=False, description="table of monthly leaf area index; no fAPAR constraint if not given"
     )
     co2: Path | None = Field(None, strict=False, description="monthly CO2 of Mauna Loa in NOAA's layout")
+    daily_fluxes: Path | None = Field(
+        None, strict=False, description="folder of measured daily fluxes (CalLMIP), kept in the store to evaluate with"
+    )
     select: tuple[str, ...] = Field((), strict=False, description="sites to use; all if empty")
+    min_towers: PositiveInt = Field(1, description="least number of towers that can be used, or the run stops")
     min_quality: float = Field(0.5, ge=0, le=1, description="least share of good half-hours of a month")
+    net_radiation: Literal["daily", "daytime"] = Field(
+        "daily", description="of 24 hours, or without the long-wave loss of the night"
+    )
+    attributes: tuple[Literal["land_cover", "koeppen", "place", "climate"], ...] = Field(
+        ("land_cover", "koeppen", "place"),
+        strict=False,
+        min_length=1,
+        description="static attributes: IGBP class, Koeppen group, elevation and water-holding capacity and latitude, "
+        "statistics of the forcing",
+    )
 
 
 class Products(Section):
@@ -296,8 +313,10 @@ def _contradictions(config: Config) -> list[str]:
                 f"evaluation.periods: expected names of letters, digits and underscores, not whole (found {name!r})"
             )
     if config.source == "towers":
-        if not config.towers.folders:
+        if not config.towers.folders and config.towers.archive is None:
             lines.append("towers.folders: expected at least one folder of ONEFlux zips, found none")
+        if not config.towers.folders and config.towers.archive and config.towers.sites is None:
+            lines.append("towers.sites: expected the table of sites of the collection that is retrieved, found none")
         if config.towers.co2 is None:
             lines.append("towers.co2: expected the file of monthly CO2 of Mauna Loa, found none")
     elif config.split.test_sites:

@@ -50,7 +50,7 @@ class Variable:
         One of `GROUPS`, or empty.
     role : str
         Of the model: parameter, flux, storage, static_parameter, constant. Of the store: grid, forcing, static,
-        constraint. Else coordinate.
+        constraint, observation. Else coordinate.
     dims : tuple of str
     low, high : float
         Physically possible values.
@@ -261,7 +261,12 @@ def _forcing(name, units, long_name, low, high, standard_name, short) -> Variabl
 
 def _target(of: str, name: str = "", **other) -> Variable:
     """A constraint: the observed side of an output, with its unit, names and range unless `other` says otherwise."""
-    return replace(OUTPUTS[of], name=name or of, role="constraint", **({"dims": MONTHLY} | other))
+    return replace(OUTPUTS[of], name=name or of, **({"role": "constraint", "dims": MONTHLY} | other))
+
+
+def _measured(of: str, name: str, long_name: str, **other) -> Variable:
+    """Measured day by day, kept to evaluate an output with: no product feeds it and no constraint compares it."""
+    return _target(of, name, **({"long_name": long_name, "role": "observation", "dims": DAILY} | other))
 
 
 VARIABLES: dict[str, Variable] = _table(
@@ -294,6 +299,10 @@ VARIABLES: dict[str, Variable] = _table(
         "nee", "nee_carboscope", short="NEE (CarboScope)", long_name="net ecosystem exchange, CarboScope less fire"
     ),
     _target("cue", long_name="mean annual carbon-use efficiency", dims=CELL),
+    _measured("nee", "nee_daily", "net ecosystem exchange measured on the day, negative: sink", low=-100, high=100),
+    _measured("nee", "nee_daily_uncertainty", "standard uncertainty of it", low=0, high=100, signed=False),
+    _measured("et", "et_daily", "evapotranspiration measured on the day", low=-10),
+    _measured("et", "et_daily_uncertainty", "standard uncertainty of it", low=0, standard_name=""),
 )
 """The variables of the store."""
 

@@ -54,6 +54,8 @@ if CONFIG.source == "towers":
             PLAN.tower_files(),
         output:
             PLAN.store,
+            PLAN.tower_variables,
+            report=at("tower_report"),
         log:
             at("log", job="towers"),
         benchmark:

@@ -15,6 +15,7 @@ FILES: dict[str, str] = {
     "grid": "store/grid.nc",
     "variable": "store/{variable}.nc",
     "store_summary": "store_summary.csv",
+    "tower_report": "towers.csv",
     "truth": "twin/truth.nc",
     "pseudo_products": "twin/products",
     "split": "split/split.csv",

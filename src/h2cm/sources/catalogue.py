@@ -31,6 +31,7 @@ ROLES = {
     "fire": "Fire emissions",
     "comparison": "Comparison",
     "published": "The study's own inputs and targets",
+    "towers": "Eddy-covariance towers",
 }
 
 
@@ -53,12 +54,12 @@ class Product(Section):
     label: str = Field(description="what is measured, as in Table 1")
     name: str
     version: str
-    role: Literal["forcing", "static", "constraint", "fire", "comparison", "published"]
+    role: Literal["forcing", "static", "constraint", "fire", "comparison", "published", "towers"]
     feeds: Texts = Field((), description="variables of the store that need this product")
     door: Literal["https", "doi", "earthdata", "cds", "ads", "icos", "local"]
     address: Texts = Field(
         description="https: address with {year}, {month} and the names in `choices`, * where the archive's list must be "
-        "read; doi: DOI of a Zenodo or figshare record; earthdata: short name; cds, ads: data set; icos: collections; "
+        "read; doi: DOI of a Zenodo or figshare record; earthdata: short name; cds, ads: data set; icos: collections (address or DOI); "
         "local: page where the files are ordered",
     )
     choices: dict[str, Texts] = Field({}, description="values of further names in the address")
@@ -71,7 +72,9 @@ class Product(Section):
     )
     files: str = Field(description="pattern of the file names, with {year} where there are files for each year")
     checksums: dict[str, str] = Field({}, description="algorithm:digest of a file, where the archive or others give it")
-    format: Literal["netcdf", "hdf5", "hdf4", "geotiff", "zarr", "raw"]
+    format: Literal["netcdf", "hdf5", "hdf4", "geotiff", "zarr", "raw", "zip"] = Field(
+        description="of the files; zip: archives that are read as they are"
+    )
     layout: str
     variables: dict[str, Layout]
     space: str = Field(description="native grid")
@@ -174,11 +177,14 @@ def needed(config: Config) -> list[str]:
     """Ids of the products that a run takes its data from.
 
     For source ``products`` these are the products behind the forcing, the static attributes and the constraints of
-    the run, and those of comparison; for ``published`` the study's own data; otherwise none.
+    the run, and those of comparison; for ``published`` the study's own data; for ``towers`` the collection of archives
+    if no folder is given; otherwise none.
     """
     rows = load()
     if config.source == "published":
         return [name for name, row in rows.items() if row.role == "published"]
+    if config.source == "towers":
+        return [] if config.towers.folders else [config.towers.archive]
     if config.source != "products":
         return []
     wanted = {v.name for v in VARIABLES.values() if v.role in ("forcing", "static")} | set(config.constraints)
@@ -193,7 +199,7 @@ def condensed(config: Config, name: str) -> bool:
 
 
 def table() -> pd.DataFrame:
-    """Table 1 of the paper: the data products, one row each, in the order of the catalogue."""
+    """Table 1 of the paper: the gridded data products, one row each, in the order of the catalogue."""
     return pd.DataFrame(
         [
             {
@@ -210,5 +216,6 @@ def table() -> pd.DataFrame:
                 "licence": row.licence,
             }
             for row in load().values()
+            if row.role != "towers"
         ]
     )

@@ -9,10 +9,10 @@ from h2cm.config import Config, sections_of
 from h2cm.results.figures.registry import figure_names
 from h2cm.results.paths import RESULTS, every_fold, files, folds, path
 from h2cm.results.tables.registry import table_names
+from h2cm.sources import towers
 from h2cm.sources.catalogue import condensed
 from h2cm.sources.harmonise import products_of
 from h2cm.sources.retrieve import parts
-from h2cm.sources.towers.oneflux import find
 from h2cm.vocabulary import VARIABLES
 from h2cm.workflow import resources
 
@@ -31,7 +31,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "grid": ("grid.resolution", "grid.bounds", "grid.min_land_fraction"),
     "twin": ("seed", "period", "grid.resolution", "grid.bounds", "grid.min_land_fraction", "twin"),
     "harmonise": ("source", "period", "grid.resolution", "grid.bounds", "grid.regridding"),
-    "towers": ("source", "period", "towers", "constraints.*.prediction"),
+    "towers": ("source", "period", "towers", "products.folder", "constraints.*.prediction"),
     "published": ("source", "period", "grid.resolution", "grid.bounds", "products", "constraints.*.prediction"),
     "split": ("seed", "split.folds", "split.test_fraction"),
     "train": ("seed", "constraints", "model", "training"),
@@ -130,12 +130,13 @@ class Plan:
         return [f"h2cm.sources.products.{product}" for product in products_of(variable)]
 
     def tower_files(self) -> list[str]:
-        """The zips and tables that the towers are read from; DataError where a folder is not there."""
-        towers = self.config.towers
-        zips = find(towers.folders)
-        chosen = [file for site, file in zips.items() if not towers.select or site in towers.select]
-        tables = [towers.sites or towers.folders[0] / "sites.csv", towers.co2, towers.lai]
-        return [str(file) for file in (*chosen, *tables) if file]
+        """The archives and tables that the towers are read from; DataError where a folder is not there."""
+        return [str(file) for file in towers.inputs(self.config)]
+
+    @property
+    def tower_variables(self) -> list[str]:
+        """The files that the towers add to the store."""
+        return [self.at("variable", variable=name) for name in towers.outputs(self.config)]
 
     def fold_groups(self) -> list[tuple[str, list[int]]]:
         """Experiment and folds of each training job where a job trains several folds."""
@@ -147,8 +148,8 @@ class Plan:
 
     def memory(self, copies: float) -> int:
         """MB of memory of a job that holds the forcing and `copies` arrays as large as it."""
-        towers = len(self.tower_files()) if self.config.source == "towers" else None
-        return resources.memory(self.config, copies, towers)
+        cells = towers.expected(self.config) if self.config.source == "towers" else None
+        return resources.memory(self.config, copies, cells)
 
     def threads(self, cores: int | None) -> int:
         """Threads of a training job: all folds run side by side where there are cores enough."""
@@ -157,9 +158,11 @@ class Plan:
     def promised(self) -> list[str]:
         """Every file that a finished run has."""
         fixed = ("configuration", "store_summary", "truth", "split", "metrics")
+        of_towers = [self.at("tower_report"), *self.tower_variables] if self.config.source == "towers" else []
         each = ("weights", "losses", "daily", "monthly", "fold_metrics")
         return [
             *self.store,
+            *of_towers,
             *self.of_run((*fixed, *each)),
             *(self.at("comparison", competitor=name) for name in self.competitors),
             *(self.at(kind, figure=name) for name in figure_names(self.config) for kind in ("figure", "figure_pdf")),

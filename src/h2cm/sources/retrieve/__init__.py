@@ -182,7 +182,7 @@ def _one(row: Product, remote: Remote, folder: Path, options: dict) -> list[Path
         path = fetch(remote, folder, format, **options)
     except Refused as error:
         raise DataError(f"{error}. {LOGIN[row.door]}") from None
-    return [path, *unpack(path)] if format == "zip" else [path]
+    return [path, *unpack(path)] if format == "zip" and row.format != "zip" else [path]
 
 
 def unpack(path: Path) -> list[Path]:

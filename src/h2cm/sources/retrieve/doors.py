@@ -44,6 +44,13 @@ LOGIN = {
 }
 """How to get through a door that asks for a login."""
 
+ICOS_DATA = "https://data.icos-cp.eu"
+COLLECTION_OF_DOI = """
+prefix cpmeta: <http://meta.icos-cp.eu/ontologies/cpmeta/>
+select ?collection where { ?collection a cpmeta:Collection ; cpmeta:hasDoi "%s" . }
+"""
+"""Asks the metadata of the ICOS Carbon Portal (SPARQL) for the collection that has a DOI."""
+
 ADS = "https://ads.atmosphere.copernicus.eu/api"
 
 
@@ -150,9 +157,18 @@ def _granule_sizes(granule: dict) -> dict[str, tuple[int | None, str | None]]:
 
 
 def icos(product: Product, part: str, there: Collection[str]) -> list[Remote]:
-    """Objects of collections of the ICOS Carbon Portal, with their SHA-256 sums."""
+    """Objects of collections of the ICOS Carbon Portal (named by address or DOI), with their SHA-256 sums."""
     client("icoscp_core")
     from icoscp_core.icos import auth, meta
+
+    def collection_of(address: str) -> str:
+        """The collection's own address; that of a DOI is what the portal's metadata say."""
+        if not address.startswith("10."):
+            return address
+        found = meta.sparql_select(COLLECTION_OF_DOI % address).bindings
+        if len(found) != 1:
+            raise DataError(f"doi:{address}: expected one collection of this DOI, found {len(found)}")
+        return found[0]["collection"].uri
 
     try:
         cookie = auth.get_token().cookie_value
@@ -161,13 +177,13 @@ def icos(product: Product, part: str, there: Collection[str]) -> list[Remote]:
     files = []
     for collection in product.address:
         try:
-            members = meta.get_collection_meta(collection).members
+            members = meta.get_collection_meta(collection_of(collection)).members
         except Exception as error:
             raise DataError(f"ICOS Carbon Portal: {collection} could not be read: {error}") from None
         for member in members:
             if fnmatch(getattr(member, "name", ""), product.pattern(part)):
                 digest = base64.urlsafe_b64decode(member.hash + "=" * (-len(member.hash) % 4)).hex()
-                address = "https://data.icos-cp.eu" + urlsplit(member.res).path
+                address = ICOS_DATA + urlsplit(member.res).path
                 files.append(Remote(member.name, address, None, f"sha256:{digest}", (f"Cookie: {cookie.rstrip(';')}",)))
     return files
 

@@ -21,8 +21,8 @@ def partitioning(monthly: pd.DataFrame) -> str:
 
     One method for the whole record of a tower: a change of method would look like a change of the ecosystem.
     """
-    night, day = monthly["GPP_NT_VUT_REF"].count(), monthly["GPP_DT_VUT_REF"].count()
-    return "GPP_NT_VUT_REF" if 2 * night >= day else "GPP_DT_VUT_REF"
+    night, day = monthly["GPP_NT_REF"].count(), monthly["GPP_DT_REF"].count()
+    return "GPP_NT_REF" if 2 * night >= day else "GPP_DT_REF"
 
 
 def water_quality(monthly: pd.DataFrame) -> str:
@@ -31,7 +31,7 @@ def water_quality(monthly: pd.DataFrame) -> str:
     Where a file has no quality of latent heat in any month, that of NEE stands for it: both come from one gas
     analyser, and NEE is filtered more strictly (also by friction velocity).
     """
-    return "LE_F_MDS_QC" if monthly["LE_F_MDS_QC"].notna().any() else "NEE_VUT_REF_QC"
+    return "LE_F_MDS_QC" if monthly["LE_F_MDS_QC"].notna().any() else "NEE_REF_QC"
 
 
 def tower_fluxes(monthly: pd.DataFrame, min_quality: float) -> pd.DataFrame:
@@ -40,7 +40,7 @@ def tower_fluxes(monthly: pd.DataFrame, min_quality: float) -> pd.DataFrame:
     Parameters
     ----------
     monthly : DataFrame
-        As `h2cm.sources.towers.oneflux.read` gives it.
+        Of an `h2cm.sources.towers.oneflux.Tower`.
     min_quality : float
         Least share of good half-hours of a month.
 
@@ -48,12 +48,12 @@ def tower_fluxes(monthly: pd.DataFrame, min_quality: float) -> pd.DataFrame:
     -----
     GPP is made from NEE and has its quality; `water_quality` says which quality latent heat has.
     """
-    carbon = monthly["NEE_VUT_REF_QC"] >= min_quality
+    carbon = monthly["NEE_REF_QC"] >= min_quality
     water = monthly[water_quality(monthly)] >= min_quality
     return pd.DataFrame(
         {
             "gpp": monthly[partitioning(monthly)].where(carbon),
-            "nee": monthly["NEE_VUT_REF"].where(carbon),
+            "nee": monthly["NEE_REF"].where(carbon),
             "et": monthly["LE_F_MDS"].where(water) * EVAPORATION_PER_RADIATION,
         }
     )

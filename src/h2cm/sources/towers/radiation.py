@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from h2cm.sources.towers.solar import day_length
 from h2cm.vocabulary import FREEZING_POINT
 
 STEFAN_BOLTZMANN = 5.670374419e-8  # W m-2 K-4
@@ -61,7 +62,7 @@ def monthly_albedo(monthly: pd.DataFrame, daily: pd.DataFrame, igbp: str) -> pd.
     Parameters
     ----------
     monthly, daily : DataFrame
-        As `h2cm.sources.towers.oneflux.read` gives them.
+        Of an `h2cm.sources.towers.oneflux.Tower`.
     igbp : str
         Land-cover class.
     """
@@ -89,9 +90,32 @@ def net_radiation(daily: pd.DataFrame, albedo: pd.Series) -> pd.Series:
     albedo : Series
         Of each calendar month, index 1 to 12.
     """
-    emitted = STEFAN_BOLTZMANN * (daily["TA_ERA"] + FREEZING_POINT) ** 4
-    reflected = daily.index.month.map(albedo)
-    return (1 - reflected) * daily["SW_IN_ERA"] + EMISSIVITY * (daily["LW_IN_ERA"] - emitted)
+    return _net_shortwave(daily, albedo) + _net_longwave(daily)
+
+
+def daytime_net_radiation(daily: pd.DataFrame, albedo: pd.Series, latitude: float) -> pd.Series:
+    """Net radiation received while the sun is up, as a mean over the 24 hours, W m-2: SWnet + LWnet day length / 24.
+
+    All short-wave radiation falls by day, long-wave loss goes on at night, when stomata are closed: this is the energy
+    that the surface has while plants can transpire. Long-wave radiation is taken as constant over the day.
+
+    Parameters
+    ----------
+    daily, albedo
+        As for `net_radiation`.
+    latitude : float
+        Degrees north.
+    """
+    share = day_length(latitude, daily.index) / 24
+    return _net_shortwave(daily, albedo) + share * _net_longwave(daily)
+
+
+def _net_shortwave(daily: pd.DataFrame, albedo: pd.Series) -> pd.Series:
+    return (1 - daily.index.month.map(albedo)) * daily["SW_IN_ERA"]
+
+
+def _net_longwave(daily: pd.DataFrame) -> pd.Series:
+    return EMISSIVITY * (daily["LW_IN_ERA"] - STEFAN_BOLTZMANN * (daily["TA_ERA"] + FREEZING_POINT) ** 4)
 
 
 def agreement(daily: pd.Series, monthly: pd.DataFrame) -> tuple[float, float, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from h2cm.sources.towers.radiation import SNOW_FREE_ALBEDO
 from h2cm.store import DataError
+from h2cm.vocabulary import EVAPORATION_PER_RADIATION, FREEZING_POINT
 
 COLUMNS = ("site", "lat", "lon", "elevation_m", "igbp", "koeppen", "water_holding_capacity_mm")
 IGBP = tuple(SNOW_FREE_ALBEDO)
@@ -78,17 +80,54 @@ def pick(table: pd.DataFrame, names: list[str], path: Path) -> pd.DataFrame:
     return picked
 
 
-def static_attributes(sites: pd.DataFrame) -> pd.DataFrame:
+def climate(forcing: pd.DataFrame) -> pd.Series:
+    """Statistics of a tower's own climate from its daily forcing (units of the store), over the period of the run.
+
+    They use no observation of fluxes, and of each tower only its own forcing: nothing of one tower reaches another.
+    """
+    month = forcing.index.month
+    season = forcing.groupby(month).mean()
+    rain, energy = forcing["precipitation"].mean(), forcing["net_radiation"].mean()
+    return pd.Series(
+        {
+            "mean_air_temperature": forcing["air_temperature"].mean(),
+            "seasonal_range_of_air_temperature": np.ptp(season["air_temperature"]),
+            "share_of_frost_days": (forcing["air_temperature"] < FREEZING_POINT).mean(),
+            "mean_precipitation": rain,
+            "seasonality_of_precipitation": season["precipitation"].std(ddof=0) / max(rain, 0.01),
+            "mean_vapour_pressure_deficit": forcing["vapour_pressure_deficit"].mean(),
+            "mean_net_radiation": energy,
+            "dryness": energy * EVAPORATION_PER_RADIATION / max(rain, 0.01),
+        }
+    )
+
+
+def static_attributes(sites: pd.DataFrame, groups: Sequence[str], climates: pd.DataFrame) -> pd.DataFrame:
     """Static attributes of sites, one column each, float.
 
     All classes of a classification get a column, also those that no site has: the attributes, and so the shape of a
     trained model, do not depend on the towers chosen.
+
+    Parameters
+    ----------
+    sites : DataFrame
+        From `pick`.
+    groups : sequence of {"land_cover", "koeppen", "place", "climate"}
+        Which attributes; their order is always this one.
+    climates : DataFrame
+        `climate` of each site.
     """
-    columns = {f"igbp_{name}": sites["igbp"] == name for name in IGBP}
-    columns |= {f"climate_{name}": sites["koeppen"].str[0] == letter for letter, name in KOEPPEN.items()}
-    columns |= {
-        "elevation": sites["elevation_m"],
-        "water_holding_capacity": sites["water_holding_capacity_mm"],
-        "absolute_latitude": np.abs(sites["lat"]),
-    }
+    columns = {}
+    if "land_cover" in groups:
+        columns |= {f"igbp_{name}": sites["igbp"] == name for name in IGBP}
+    if "koeppen" in groups:
+        columns |= {f"climate_{name}": sites["koeppen"].str[0] == letter for letter, name in KOEPPEN.items()}
+    if "place" in groups:
+        columns |= {
+            "elevation": sites["elevation_m"],
+            "water_holding_capacity": sites["water_holding_capacity_mm"],
+            "absolute_latitude": np.abs(sites["lat"]),
+        }
+    if "climate" in groups:
+        columns |= {name: climates.loc[sites.index, name] for name in climates}
     return pd.DataFrame(columns).astype(float)
