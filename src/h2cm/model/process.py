@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from h2cm.vocabulary import EVAPORATION_PER_RADIATION, FREEZING_POINT
+
 FORCING = ("net_radiation", "precipitation", "air_temperature", "vapour_pressure_deficit", "co2")
 """The forcing variables, in the order in which they are stacked: W m-2, mm day-1, K, hPa, ppm."""
 
@@ -69,9 +71,6 @@ CONSTANTS: dict[str, Constant] = {
     "q10": Constant(-3.0, lambda raw: 1 + 9 * torch.sigmoid(raw)),  # of heterotrophic respiration
     "beta_co2": Constant(-6.5, softplus),  # CO2 fertilisation, ppm-1
 }
-
-from h2cm.vocabulary import EVAPORATION_PER_RADIATION
-from h2cm.vocabulary import FREEZING_POINT as FREEZING_POINT
 
 REFERENCE_TEMPERATURE = 15.0  # degC, at which the respiration of the soil is its basal rate
 
