@@ -8,7 +8,6 @@ import numpy as np
 from h2cm.sources.twin import truth
 
 
-
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 

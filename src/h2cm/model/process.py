@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from h2cm.vocabulary import EVAPORATION_PER_RADIATION, FREEZING_POINT
+
 FORCING = ("net_radiation", "precipitation", "air_temperature", "vapour_pressure_deficit", "co2")
 """The forcing variables, in the order in which they are stacked: W m-2, mm day-1, K, hPa, ppm."""
 
@@ -70,17 +72,22 @@ CONSTANTS: dict[str, Constant] = {
     "beta_co2": Constant(-6.5, softplus),  # CO2 fertilisation, ppm-1
 }
 
-from h2cm.vocabulary import EVAPORATION_PER_RADIATION
-from h2cm.vocabulary import FREEZING_POINT as FREEZING_POINT
-
 REFERENCE_TEMPERATURE = 15.0  # degC, at which the respiration of the soil is its basal rate
 
 
 class Day:
-    """What is known of a day: its forcing, learned parameters and constants, then the result of each equation."""
+    """What is known of a day: its forcing, learned parameters and constants, then the result of each equation.
+
+    Each name is assigned once: to say one again is an error.
+    """
 
     def __init__(self, known: Mapping[str, Tensor]):
         self.__dict__.update(known)
+
+    def __setattr__(self, name: str, value: Tensor) -> None:
+        if name in self.__dict__:
+            raise ValueError(f"the equations assign {name} to the day, which has it already")
+        self.__dict__[name] = value
 
 
 def water(day: Day, before: State) -> None:

@@ -14,7 +14,18 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from h2cm.model.backends import capture
-from h2cm.model.backends.stretch import DAILY, N_COMMON, N_STATE, WIDTH, Common, Kind, Products, backward, forward, widen
+from h2cm.model.backends.stretch import (
+    DAILY,
+    N_COMMON,
+    N_STATE,
+    WIDTH,
+    Common,
+    Kind,
+    Products,
+    backward,
+    forward,
+    widen,
+)
 from h2cm.model.networks import HIDDEN, WIDTHS, Network
 from h2cm.model.process import State
 
@@ -84,7 +95,9 @@ def pack(models, static: list[Tensor], cells: int) -> Common:
             offset = bias[:, k, None].expand(-1, cells, -1)
             offsets.append(torch.baddbmm(offset, code, rows[..., of_code].mT) if of_code else offset)
         if not networks:
-            return bias.new_zeros(len(models), 0, WIDTH, bias.shape[2]), bias.new_zeros(len(models), 0, cells, bias.shape[2])
+            return bias.new_zeros(len(models), 0, WIDTH, bias.shape[2]), bias.new_zeros(
+                len(models), 0, cells, bias.shape[2]
+            )
         return torch.stack(matrices, 1), torch.stack(offsets, 1)
 
     def spread(bias):

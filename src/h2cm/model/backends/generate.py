@@ -43,13 +43,19 @@ def _of_seen(guidance: Guidance) -> list[str]:
     forward = write(program, {f"seen[{k}] =": found[name] for k, name in enumerate(CARRIED)})
     results = [(found[name], program.input("grad_seen", k, f"grad_{name}")) for k, name in enumerate(CARRIED)]
     gradients = differentiate(program, results, [*before.values(), *fixed.values()])
-    targets = [f"grad_state[{k}] +=" for k in range(len(before))] + [f"grad_parameters[{k}] +=" for k in range(len(fixed))]
+    targets = [f"grad_state[{k}] +=" for k in range(len(before))] + [
+        f"grad_parameters[{k}] +=" for k in range(len(fixed))
+    ]
     backward = write(program, {t: g for t, g in zip(targets, gradients, strict=True) if g is not None})
     used = ["(void)state, (void)parameters, (void)grad_parameters;"]
     return [
         "// The carried quantities at the end of the day before as the networks see them.",
         _function("see", f"{given}, Vec<R>* seen", ["(void)state, (void)parameters;", *forward]),
-        _function("see_gradient", f"{given}, const Vec<R>* grad_seen, Vec<R>* grad_state, Vec<R>* grad_parameters", used + backward),
+        _function(
+            "see_gradient",
+            f"{given}, const Vec<R>* grad_seen, Vec<R>* grad_state, Vec<R>* grad_parameters",
+            used + backward,
+        ),
     ]
 
 
@@ -141,7 +147,9 @@ def header(guidance: Guidance) -> str:
     }
     lines = [f"constexpr int N_{name} = {len(members)};  // {', '.join(members)}" for name, members in sizes.items()]
     places = ", ".join(str(outputs.index(name)) for name in CARRIED)
-    lines.append(f"constexpr int STATE_OUTPUT[N_STATE] = {{{places}}};  // the output that is the state of the next day")
+    lines.append(
+        f"constexpr int STATE_OUTPUT[N_STATE] = {{{places}}};  // the output that is the state of the next day"
+    )
     for kind, rows in (("LSTM", guidance.lstms), ("FCNN", guidance.fcnns)):
         lines += _networks(kind, rows)
         first = ", ".join(str(guidance.parameters.index(next(iter(row.outputs)))) for row in rows) or "0"
