@@ -38,7 +38,7 @@ off = {backend.__name__: check.differences(backend.simulate, GUIDANCE) for backe
 torch.manual_seed(0)
 model = H2CM(3)
 daily, _ = model(torch.tensor([120.0, 9.0, 290.0, 8.0, 400.0]).repeat(4, 30, 1), torch.randn(4, 3))
-means = {name: float(values.mean()) for name, values in daily.items()}
+means = {name: float(values.detach().mean()) for name, values in daily.items()}
 print(json.dumps({"chosen": chosen, "off": off, "means": means, "named": sorted(vocabulary.OUTPUTS)}))
 """
 
