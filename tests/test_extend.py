@@ -17,12 +17,12 @@ import torch
 from torch.nn.functional import softplus
 
 from conftest import ROOT
-from h2cm.model import H2CM
+from h2cm.model import H2CM, process
 from h2cm.model.backends import check, choose, eager, elementwise, fused, native
 from h2cm.model.networks import ACTIVATIONS, GUIDANCE, Guidance, Network
 
 QUICK = "-O1"
-PROCESS, NETWORKS, NAMES = "model/process.py", "model/networks.py", "outputs.py"
+PROCESS, NETWORKS, NAMES = "model/process.py", "model/networks.py", "vocabulary.py"
 BLOCK = re.compile(r"^```(diff|python) src/h2cm/(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 COMPARE = """
@@ -32,17 +32,17 @@ warnings.simplefilter("error")
 from h2cm.model import FORCING, H2CM, OUTPUTS
 from h2cm.model.backends import check, choose, fused, native
 from h2cm.model.networks import GUIDANCE
-from h2cm.outputs import OUTPUT_ATTRS
+from h2cm import vocabulary
 chosen = choose(H2CM(3), torch.zeros(1, 1, len(FORCING))).__name__
 off = {backend.__name__: check.differences(backend.simulate, GUIDANCE) for backend in (native, fused)}
 torch.manual_seed(0)
 model = H2CM(3)
 daily, _ = model(torch.tensor([120.0, 9.0, 290.0, 8.0, 400.0]).repeat(4, 30, 1), torch.randn(4, 3))
-means = {name: float(values.mean()) for name, values in daily.items()}
-print(json.dumps({"chosen": chosen, "off": off, "means": means, "named": sorted(OUTPUT_ATTRS)}))
+means = {name: float(values.detach().mean()) for name, values in daily.items()}
+print(json.dumps({"chosen": chosen, "off": off, "means": means, "named": sorted(vocabulary.OUTPUTS)}))
 """
 
-A_ROW = '    "rainfall": _attrs(WATER, "rainfall"),\n'
+A_ROW = '    _water("rainfall", "rainfall", "rainfall_rate", "Rainfall"),\n'
 PATCHES = {
     "reference_temperature": [(PROCESS, "REFERENCE_TEMPERATURE = 15.0", "REFERENCE_TEMPERATURE = 25.0")],
     "output": [
@@ -51,7 +51,7 @@ PATCHES = {
             "    day.rainfall =",
             "    day.sublimation = 0.1 * torch.minimum(before.swe, torch.exp(-torch.abs(celsius)))\n    day.rainfall =",
         ),
-        (NAMES, A_ROW, A_ROW + '    "sublimation": _attrs(WATER, "sublimation"),\n'),
+        (NAMES, A_ROW, A_ROW + '    _water("sublimation", "sublimation"),\n'),
     ],
     "learned_parameter": [
         (
@@ -64,7 +64,7 @@ PATCHES = {
             "before.groundwater * day.beta_baseflow",
             "before.groundwater * torch.clamp(day.beta_baseflow * day.alpha_baseflow, max=1.0)",
         ),
-        (NAMES, A_ROW, A_ROW + '    "alpha_baseflow": _attrs("1", "baseflow, relative"),\n'),
+        (NAMES, A_ROW, A_ROW + '    _parameter("alpha_baseflow", SHARE, "baseflow, relative"),\n'),
     ],
     "inputs": [
         (
@@ -148,7 +148,7 @@ import numpy as np
 import torch
 from climates import make_store
 from fake_results import fake_config, fake_results
-from h2cm.model import H2CM
+from h2cm.model import H2CM, process
 from h2cm.model.prediction import write
 from h2cm.results.figures.canopy_water import draw
 from h2cm.results.figures.registry import FIGURES
@@ -172,7 +172,7 @@ def test_the_page_leads_to_a_figure_and_a_closed_balance(tmp_path):
     assert (tmp_path / "run" / "canopy_water.png").stat().st_size > 1000
     balance = """
 import torch
-from h2cm.model import H2CM
+from h2cm.model import H2CM, process
 from h2cm.model.backends import check
 generator = torch.Generator().manual_seed(0)
 model, forcing = H2CM(3, "eager").double(), check._forcing(generator)
@@ -341,3 +341,12 @@ def test_a_table_that_makes_no_sense_is_refused():
     row = Network("surface", "lstm", surface.inputs, {"basal_respiration": "softplus"}, "")
     with pytest.raises(ValueError, match="alpha_soil_evaporation"):
         H2CM(3, guidance=rows(surface=row))
+
+
+def test_a_name_is_assigned_once(monkeypatch):
+    def again(day, before):
+        day.fapar = 2 * day.fapar
+
+    monkeypatch.setattr(process, "EQUATIONS", (*process.EQUATIONS, again))
+    with pytest.raises(ValueError, match="assign fapar to the day, which has it already"):
+        H2CM(3)

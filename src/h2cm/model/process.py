@@ -76,10 +76,18 @@ REFERENCE_TEMPERATURE = 15.0  # degC, at which the respiration of the soil is it
 
 
 class Day:
-    """What is known of a day: its forcing, learned parameters and constants, then the result of each equation."""
+    """What is known of a day: its forcing, learned parameters and constants, then the result of each equation.
+
+    Each name is assigned once: to say one again is an error.
+    """
 
     def __init__(self, known: Mapping[str, Tensor]):
         self.__dict__.update(known)
+
+    def __setattr__(self, name: str, value: Tensor) -> None:
+        if name in self.__dict__:
+            raise ValueError(f"the equations assign {name} to the day, which has it already")
+        self.__dict__[name] = value
 
 
 def water(day: Day, before: State) -> None:

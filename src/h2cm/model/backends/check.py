@@ -13,7 +13,8 @@ from torch import Tensor
 from h2cm.model.backends import eager
 from h2cm.model.h2cm import H2CM
 from h2cm.model.networks import Guidance
-from h2cm.model.process import CARRIED, FORCING, FREEZING_POINT, State
+from h2cm.model.process import CARRIED, FORCING, State
+from h2cm.vocabulary import FREEZING_POINT
 
 CELLS, DAYS, ATTRIBUTES = 37, 19, 3  # more than some tiles and stretches, and no multiple of either
 

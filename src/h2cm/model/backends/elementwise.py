@@ -227,7 +227,7 @@ RULES: dict[str, Callable] = {
     "at_least": lambda p, g, r, a, b: (p.where(a.apply("ge", b), g, 0.0), p.where(a.apply("lt", b), g, 0.0)),
     "at_most": lambda p, g, r, a, b: (p.where(a.apply("le", b), g, 0.0), p.where(a.apply("gt", b), g, 0.0)),
     "where": lambda p, g, r, c, a, b: (None, p.where(c, g, 0.0), p.where(c, 0.0, g)),
-    "abs": lambda p, g, r, a: (p.where(a.apply("gt", 0.0), g, p.where(a.apply("lt", 0.0), -g, 0.0)),),
+    "abs": lambda p, g, r, a: (g * p.where(a.apply("gt", 0.0), 1.0, p.where(a.apply("lt", 0.0), -1.0, 0.0)),),
     "exp": lambda p, g, r, a: (g * r,),
     "log": lambda p, g, r, a: (g / a,),
     "sqrt": lambda p, g, r, a: (g / (r + r),),

@@ -115,7 +115,7 @@ def _networks(kind: str, rows) -> list[str]:
     inputs = ", ".join("{" + ", ".join(str(SEEN.index(i)) for i in daily_inputs(row)) + "}" for row in rows)
     return [
         f"constexpr int N_{kind} = {len(rows)};  // {', '.join(row.name for row in rows) or 'none'}",
-        f"inline const std::vector<int> {kind}_INPUTS[{n}] = {{{inputs}}};",
+        f"static const std::vector<int> {kind}_INPUTS[{n}] = {{{inputs}}};",
     ]
 
 

@@ -54,6 +54,7 @@ def _tuning() -> tuple[str, str]:
     return f"-march={os.environ.get('H2CM_MARCH') or 'native'}", "-fopenmp"
 
 
+
 def _processor() -> str:
     """What ``-march=native`` depends on."""
     try:
@@ -143,7 +144,8 @@ def _operator(guidance: Guidance):
         library = _library(text)
         if not library.exists():
             _build(library, text)
-        spec = importlib.util.spec_from_file_location("h2cm_native", library)
+        # a name of its own: pybind11 would give the operator of another model that has the same one
+        spec = importlib.util.spec_from_file_location(f"{library.stem}.h2cm_native", library)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         differences = _differences(module, library, guidance)
