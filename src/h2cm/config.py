@@ -202,7 +202,9 @@ class Evaluation(Section):
 
 
 class Prediction(Section):
-    daily: tuple[str, ...] = Field((), strict=False, description="daily outputs written; none if empty")
+    daily: tuple[str, ...] = Field(
+        ("gpp", "nee", "ter", "et"), strict=False, description="daily outputs written; none if empty"
+    )
     monthly: tuple[str, ...] = Field(
         (
             "gpp",
@@ -220,6 +222,19 @@ class Prediction(Section):
         strict=False,
         description="outputs whose monthly means are written; always with those that a constraint compares",
     )
+
+
+class DataSet(Section):
+    """The data set for users."""
+
+    significant_digits: int = Field(
+        4, ge=1, le=7, description="decimal digits that are kept; the bits behind them are rounded away"
+    )
+    chunks: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+        (31, 60, 120), strict=False, description="of the files: steps, rows, columns; towers: steps, towers"
+    )
+    zarr: bool = Field(False, description="also as Zarr, one store for daily and one for monthly fields")
+    license: str = Field("CC-BY-4.0", description="of the data set, as SPDX names it")
 
 
 class Config(Section):
@@ -248,6 +263,7 @@ class Config(Section):
     )
     prediction: Prediction = Field(Prediction(), description="what is written")
     evaluation: Evaluation = Field(Evaluation(), description="what is scored")
+    dataset: DataSet = Field(DataSet(), description="how the data set for users is written")
     figures: tuple[str, ...] = Field(
         (), strict=False, description="figures drawn, by name; all that the source allows if empty"
     )

@@ -1,0 +1,256 @@
+"""The files of the data set: netCDF-4, time first, on the map, or as time series of stations (CF 1.11)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import netCDF4
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from h2cm.config import Config
+from h2cm.outputs import COORDINATE_ATTRS
+from h2cm.results.dataset.attributes import STATISTICS, global_attributes, precision, variable_attributes
+from h2cm.results.dataset.spread import combined
+from h2cm.space.grid import GLOBE, Grid, land_fraction
+from h2cm.store import DataError
+
+FILL = np.float32(1e20)
+EPOCH = "days since 1970-01-01"
+TIME_ATTRS = {
+    "standard_name": "time",
+    "long_name": "middle of the day or month",
+    "units": EPOCH,
+    "calendar": "standard",
+    "axis": "T",
+    "bounds": "time_bnds",
+    "units_metadata": "leap_seconds: none",
+}
+
+
+def years(config: Config) -> list[str]:
+    """The years, each of which is a file; of towers the whole record is one."""
+    first, last = config.period.start.year, config.period.end.year
+    if config.source == "towers":
+        return [f"{first}-{last}"]
+    return [str(year) for year in range(first, last + 1)]
+
+
+def path_of(name: str, step: str, year: str) -> str:
+    """Path of a file, relative to the folder of the data set."""
+    return f"{step}/{name}_{step}_{year}.nc"
+
+
+def map_grid(config: Config) -> Grid:
+    """The grid of the files: from pole to pole where the run goes all around the globe, else that of the run."""
+    west, _, east, _ = config.grid.bounds
+    return Grid(config.grid.resolution, GLOBE if (west, east) == (GLOBE[0], GLOBE[2]) else config.grid.bounds)
+
+
+def time_axis(config: Config, step: str) -> tuple[np.ndarray, np.ndarray]:
+    """Middle and bounds of each step, days since 1970: shapes (step,) and (step, 2)."""
+    start, end = pd.Timestamp(config.period.start), pd.Timestamp(config.period.end)
+    edges = pd.date_range(start, end + pd.Timedelta(days=1))
+    if step == "monthly":
+        edges = edges[(edges.day == 1) | (edges == edges[0]) | (edges == edges[-1])]
+    days = (edges - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)
+    bounds = np.stack([days[:-1], days[1:]], axis=1)
+    return bounds.mean(1), bounds
+
+
+@dataclass(frozen=True)
+class OnTheMap:
+    """Cells on their grid: dimensions (lat, lon)."""
+
+    grid: Grid
+    cells: xr.Dataset
+    dims: ClassVar = ("lat", "lon")
+    attributes: ClassVar = {}
+    variable_attributes: ClassVar = {"cell_measures": "area: cell_area"}
+    external: ClassVar = {"external_variables": "cell_area"}
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.grid.lat.size, self.grid.lon.size
+
+    def write_coordinates(self, file: netCDF4.Dataset) -> None:
+        """Latitude and longitude with their bounds."""
+        for axis, letter in (("lat", "Y"), ("lon", "X")):
+            centres, edges = getattr(self.grid, axis), getattr(self.grid, f"{axis}_edges")
+            variable = file.createVariable(axis, "f8", (axis,))
+            variable.setncatts(COORDINATE_ATTRS[axis] | {"axis": letter, "bounds": f"{axis}_bnds"})
+            variable[:] = centres
+            file.createVariable(f"{axis}_bnds", "f8", (axis, "bnds"))[:] = np.stack([edges[:-1], edges[1:]], 1)
+
+    def place(self, values: np.ndarray) -> np.ndarray:
+        """Values (time, cell) on the map (time, lat, lon), `FILL` elsewhere."""
+        rows, columns = (
+            np.round((self.cells[axis].values - getattr(self.grid, axis)[0]) / self.grid.resolution).astype(int)
+            for axis in ("lat", "lon")
+        )
+        field = np.full((values.shape[0], *self.shape), FILL, "f4")
+        field[:, rows, columns] = values
+        return field
+
+
+@dataclass(frozen=True)
+class AtStations:
+    """Towers: a discrete sampling geometry, time series that share their times."""
+
+    cells: xr.Dataset
+    dims: ClassVar = ("station",)
+    attributes: ClassVar = {"featureType": "timeSeries"}
+    variable_attributes: ClassVar = {"coordinates": "lat lon station_name"}
+    external: ClassVar = {}
+
+    @property
+    def shape(self) -> tuple[int]:
+        return (self.cells.sizes["cell"],)
+
+    def write_coordinates(self, file: netCDF4.Dataset) -> None:
+        """Latitude, longitude and name of each station, and its land cover."""
+        for axis in ("lat", "lon"):
+            variable = file.createVariable(axis, "f8", self.dims)
+            variable.setncatts(COORDINATE_ATTRS[axis])
+            variable[:] = self.cells[axis].values
+        texts = {
+            "station_name": ("site", {"long_name": "name of the tower", "cf_role": "timeseries_id"}),
+            "land_cover": ("igbp", {"long_name": "land-cover class (IGBP)", "coordinates": "lat lon station_name"}),
+        }
+        for name, (of, attributes) in texts.items():
+            texts = self.cells[of].values.astype("S")
+            file.createDimension(f"{name}_length", texts.dtype.itemsize)
+            variable = file.createVariable(name, "S1", (*self.dims, f"{name}_length"))
+            variable.setncatts(attributes)
+            variable[:] = texts.view("S1").reshape(len(texts), -1)
+
+    def place(self, values: np.ndarray) -> np.ndarray:
+        """Values (time, cell) as (time, station)."""
+        return values
+
+
+def write_variable(
+    config: Config, name: str, step: str, members: Sequence[str | Path], cells: xr.Dataset, folder: Path, code: str
+) -> None:
+    """Write the files of one variable: median, minimum and maximum over the folds, a year a file.
+
+    Parameters
+    ----------
+    config : Config
+    name : str
+        An output of the model.
+    step : {"daily", "monthly"}
+    members : sequence of path
+        Predictions of the folds.
+    cells : Dataset
+        ``store/grid.nc``.
+    folder : Path
+        Of the data set.
+    code : str
+        Hash of the code, for the attributes.
+
+    Raises
+    ------
+    DataError
+        Where the predictions are not complete, or are not of the period and the cells of the run.
+    """
+    place = AtStations(cells) if "site" in cells else OnTheMap(map_grid(config), cells)
+    middles, bounds = time_axis(config, step)
+    attributes: ClassVar = global_attributes(config, list(members), code) | place.attributes
+    targets = [folder / path_of(name, step, year) for year in years(config)]
+    targets[0].parent.mkdir(parents=True, exist_ok=True)
+    with combined(members, name, targets[0].parent) as statistics:
+        if (shape := statistics[""].shape) != (middles.size, cells.sizes["cell"]):
+            expected = f"{middles.size} steps of {cells.sizes['cell']} cells"
+            raise DataError(f"{members[0]}: {name}: expected {expected} as the run has, got {shape[0]} of {shape[1]}")
+        year_of = pd.to_datetime(middles, unit="D").year
+        parts = []
+        for year, target in zip(years(config), targets, strict=True):
+            chosen = np.flatnonzero((year_of >= int(year[:4])) & (year_of <= int(year[-4:])))
+            steps = slice(chosen[0], chosen[-1] + 1)
+            parts.append(target.with_name(target.name + ".part"))
+            with netCDF4.Dataset(parts[-1], "w") as file:
+                _write_frame(file, place, step, middles[steps], bounds[steps], attributes)
+                for suffix, values in statistics.items():
+                    _write_values(file, config, place, name, suffix, values[steps])
+    for part, target in zip(parts, targets, strict=True):
+        os.replace(part, target)
+
+
+def _write_frame(file, place, step, middles, bounds, attributes) -> None:
+    frequency = {"daily": "day", "monthly": "mon"}[step]
+    file.setncatts(attributes | place.external | {"frequency": frequency})
+    for dim, size in (("time", None), ("bnds", 2), *zip(place.dims, place.shape, strict=True)):
+        file.createDimension(dim, size)
+    time = file.createVariable("time", "f8", ("time",), chunksizes=(max(1, middles.size),))
+    time.setncatts(TIME_ATTRS)
+    time[:] = middles
+    file.createVariable("time_bnds", "f8", ("time", "bnds"), chunksizes=(max(1, middles.size), 2))[:] = bounds
+    place.write_coordinates(file)
+
+
+def _write_values(file, config: Config, place, name: str, suffix: str, values: np.ndarray) -> None:
+    """One statistic, as many steps at a time as a chunk has."""
+    bits, words = precision(config.dataset.significant_digits)
+    chunks = tuple(min(c, n) for c, n in zip(config.dataset.chunks, (len(values), *place.shape), strict=False))
+    variable = file.createVariable(
+        name + suffix,
+        "f4",
+        ("time", *place.dims),
+        chunksizes=chunks,
+        zlib=True,
+        complevel=4,
+        shuffle=True,
+        fill_value=FILL,
+        quantize_mode="BitRound",
+        significant_digits=bits,
+    )
+    ancillary = {} if suffix else {"ancillary_variables": " ".join(name + s for s in STATISTICS if s)}
+    variable.setncatts(variable_attributes(name, suffix) | place.variable_attributes | ancillary | {"precision": words})
+    for start in range(0, len(values), chunks[0]):
+        steps = slice(start, min(start + chunks[0], len(values)))
+        variable[steps] = place.place(values[steps])
+
+
+def write_grid(config: Config, cells: xr.Dataset, path: Path, attributes: dict[str, str]) -> None:
+    """Area and land fraction of each cell, and which cells have values."""
+    place = OnTheMap(map_grid(config), cells)
+    modelled = place.place(np.ones((1, cells.sizes["cell"]), "f4"))[0] == 1
+    fields = {
+        "cell_area": (
+            "f8",
+            np.repeat(place.grid.cell_area()[:, None], place.shape[1], 1),
+            {"units": "m2", "standard_name": "cell_area", "long_name": "area of the cell, sea included"},
+        ),
+        "land_fraction": (
+            "f4",
+            land_fraction(place.grid).values,
+            {"units": "1", "standard_name": "land_area_fraction", "long_name": "share of land"},
+        ),
+        "modelled": (
+            "i1",
+            modelled,
+            {
+                "long_name": "whether the cell has values",
+                "flag_values": np.array([0, 1], "i1"),
+                "flag_meanings": "no_values values",
+            },
+        ),
+    }
+    part = path.with_name(path.name + ".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with netCDF4.Dataset(part, "w") as file:
+        file.setncatts(attributes)
+        for dim, size in (("bnds", 2), *zip(place.dims, place.shape, strict=True)):
+            file.createDimension(dim, size)
+        place.write_coordinates(file)
+        for name, (kind, values, attrs) in fields.items():
+            variable = file.createVariable(name, kind, place.dims, zlib=True)
+            variable.setncatts(attrs | ({} if name == "cell_area" else place.variable_attributes))
+            variable[:] = values
+    os.replace(part, path)

@@ -1,0 +1,19 @@
+"""One variable of the data set, daily or monthly: median, minimum and maximum of the folds, a year a file."""
+
+from pathlib import Path
+
+import xarray as xr
+
+from h2cm.results.dataset.files import write_variable
+from h2cm.workflow.job import job
+
+with job(snakemake) as config:
+    write_variable(
+        config,
+        snakemake.wildcards.variable,
+        snakemake.wildcards.step,
+        snakemake.input.members,
+        xr.load_dataset(snakemake.input.cells),
+        Path(snakemake.params.folder),
+        snakemake.params.code,
+    )
