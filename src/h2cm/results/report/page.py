@@ -91,6 +91,10 @@ def _template() -> jinja2.Template:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.globals |= {
+        "number": lambda value: f"{value:.2f}".replace("-", "−"),
+        "names_of": lambda found, verdict: [
+            name for kind in found.values() for v, of in kind if v == verdict for name, _ in of
+        ],
         "style": (here / "style.css").read_text(),
         "script": (here / "report.js").read_text(),
     }
@@ -198,7 +202,8 @@ def skill(metrics: pd.DataFrame, config: Config) -> dict:
             {
                 "label": label(name, variable),
                 "units": plain(NAMES.get(variable, ("", ""))[1]),
-                "cells": [(cells.get((e, "nse")), cells.get((e, "rmse"))) for e in experiments],
+                "cells": [cells.get((e, "nse")) for e in experiments],
+                "error": cells.get((main_experiment(config), "rmse")),
             }
         )
     return {"experiments": experiments, "rows": rows}
@@ -209,7 +214,8 @@ def recovered(run: Run, metrics: pd.DataFrame, experiment: str) -> dict:
     from h2cm.model import H2CM  # takes seconds
 
     constants = pd.read_csv(run.folder / "tables" / "constants.csv")
-    initial = reported({name: float(value) for name, value in H2CM(1).constants().items()})
+    constants["units"] = [plain(NAMES[name][1]).replace("–", "") for name in constants["constant"]]
+    initial = reported({name: value.item() for name, value in H2CM(1).constants().items()})
     names = run.config.experiments[experiment].constraints or tuple(run.config.constraints)
     observed = {run.config.constraints[name].prediction for name in names}
     both = findings(
@@ -304,6 +310,7 @@ def timing(folder: Path) -> list[dict]:
     for path in sorted((folder / "benchmarks").rglob("*.tsv")):
         measured = pd.read_csv(path, sep="\t", na_values="-").iloc[0]
         rule = path.relative_to(folder / "benchmarks").parts[0].removesuffix(".tsv")
+        rule = {"figures": "figure", "tables": "table"}.get(rule, rule)
         rows.append(
             {"rule": rule, "seconds": measured["s"], "memory": measured["max_rss"], "cpu": measured["cpu_time"]}
         )

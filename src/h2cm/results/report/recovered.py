@@ -38,7 +38,7 @@ def constant_finding(name: str, values: np.ndarray, truth: float, initial: float
     truth, initial : float
         In the unit of `values`.
     """
-    learned, unit = float(np.median(values)), f" {units}" if units not in ("", "1") else ""
+    learned, unit = float(np.median(values)), f" {units}" if units else ""
     numbers = f"true {truth:.3g}{unit}, learned {learned:.3g} ({values.min():.3g} to {values.max():.3g} over the folds)"
     if abs(initial - truth) <= SAME * abs(truth):
         return Finding(name, VERDICTS[3], f"{numbers}; training starts at {initial:.3g}, so that its end says nothing")

@@ -7,7 +7,7 @@ import re
 
 import networkx as nx
 
-WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 136, 28, 52, 14, 6  # px of a box and between boxes
+WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 130, 28, 34, 14, 6  # px of a box and between boxes
 
 _NODE = re.compile(r'^\s*(\d+)\[label = "(.*?)"', re.MULTILINE)
 _EDGE = re.compile(r"^\s*(\d+) -> (\d+)\s*$", re.MULTILINE)
@@ -57,11 +57,11 @@ def draw(pairs: list[tuple[str, str]]) -> str:
     width = len(columns) * (WIDTH + GAP_X) - GAP_X
     box = f"{-MARGIN} {-MARGIN} {width + 2 * MARGIN} {height + 2 * MARGIN}"
     parts = [
-        f'<svg viewBox="{box}" width="{width + 2 * MARGIN}" role="img" aria-label="Graph of the rules" class="rules">'
+        f'<svg viewBox="{box}" role="img" aria-label="Graph of the rules" class="rules">'
     ]
     for a, b in sorted(graph.edges):
         x0, y0, x1, y1 = where[a][0] + WIDTH, where[a][1], where[b][0], where[b][1]
-        bend = GAP_X * 0.6
+        bend = GAP_X * 0.7
         parts.append(f'<path d="M{x0:g} {y0:g}C{x0 + bend:g} {y0:g} {x1 - bend:g} {y1:g} {x1:g} {y1:g}"/>')
     for name, (x, y) in sorted(where.items()):
         parts.append(f'<rect x="{x:g}" y="{y - HEIGHT / 2:g}" width="{WIDTH}" height="{HEIGHT}" rx="5"/>')
