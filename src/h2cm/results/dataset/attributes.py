@@ -8,8 +8,8 @@ from pathlib import Path
 import netCDF4
 
 from h2cm.config import Config
-from h2cm.outputs import CARBON, OUTPUT_ATTRS
 from h2cm.results.run import folds, main_experiment
+from h2cm.vocabulary import CARBON_FLUX, OUTPUTS
 from h2cm.workflow.provenance import record, versions
 
 STATISTICS = {"": "median", "_min": "minimum", "_max": "maximum"}
@@ -51,14 +51,14 @@ def variable_attributes(name: str, suffix: str) -> dict[str, str]:
 
     Water is given as a mass, ``kg m-2``, for which CF has standard names; the number is that of millimetres.
     """
-    attrs = dict(OUTPUT_ATTRS[name])
+    attrs = dict(OUTPUTS[name].attributes)
     if attrs["units"].startswith("mm"):
         attrs["units"] = attrs["units"].replace("mm", "kg m-2", 1)
         attrs["comment"] = "Mass of water: 1 kg m-2 is a depth of 1 mm."
         attrs.pop("standard_name", None)
         if name in MASS_NAMES:
             attrs["standard_name"] = MASS_NAMES[name]
-    elif attrs["units"] == CARBON:
+    elif attrs["units"] == CARBON_FLUX:
         attrs["comment"] = "Mass of carbon: 1 g m-2 day-1 is 1 gC m-2 day-1."
     method = STATISTICS[suffix]
     attrs["long_name"] += f", {method} of the folds"

@@ -14,7 +14,6 @@ from rocrate.model import ContextEntity, Person, SoftwareApplication
 from rocrate.rocrate import ROCrate
 
 from h2cm.config import Config
-from h2cm.outputs import OUTPUT_ATTRS
 from h2cm.results.dataset.attributes import (
     REFERENCE,
     SOURCES,
@@ -26,6 +25,7 @@ from h2cm.results.dataset.attributes import (
 )
 from h2cm.results.dataset.files import map_grid, path_of, years
 from h2cm.results.run import folds, main_experiment
+from h2cm.vocabulary import OUTPUTS
 from h2cm.workflow.provenance import input_hashes, versions
 
 README = """\
@@ -128,7 +128,7 @@ def readme(config: Config) -> str:
     for name in names:
         attrs = variable_attributes(name, "")
         steps = ["yes" if name in getattr(config.prediction, step) else "" for step in ("daily", "monthly")]
-        columns = (f"`{name}`", attrs["units"], *steps, OUTPUT_ATTRS[name]["long_name"], attrs.get("standard_name", ""))
+        columns = (f"`{name}`", attrs["units"], *steps, OUTPUTS[name].long_name, attrs.get("standard_name", ""))
         rows.append("| " + " | ".join(columns) + " |")
     towers = config.source == "towers"
     space, use, cdo = STATIONS if towers else MAP
@@ -211,7 +211,7 @@ def crate(config: Config, about: dict, files: Sequence[str | Path], folder: Path
             "contentSize": str(Path(path).stat().st_size),
             "sha256": digest,
         }
-        if (variable := name.rsplit("_", 2)[0]) in OUTPUT_ATTRS:
+        if (variable := name.rsplit("_", 2)[0]) in OUTPUTS:
             attrs = variable_attributes(variable, "")
             properties |= {"variableMeasured": variable, "description": f"{attrs['long_name']} ({attrs['units']})"}
         parts.append(made.add_file(path, dest_path=where, properties=properties))

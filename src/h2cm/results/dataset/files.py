@@ -14,11 +14,11 @@ import pandas as pd
 import xarray as xr
 
 from h2cm.config import Config
-from h2cm.outputs import COORDINATE_ATTRS
 from h2cm.results.dataset.attributes import STATISTICS, global_attributes, precision, variable_attributes
 from h2cm.results.dataset.spread import combined
 from h2cm.space.grid import GLOBE, Grid, land_fraction
 from h2cm.store import DataError
+from h2cm.vocabulary import COORDINATES
 
 FILL = np.float32(1e20)
 EPOCH = "days since 1970-01-01"
@@ -83,7 +83,7 @@ class OnTheMap:
         for axis, letter in (("lat", "Y"), ("lon", "X")):
             centres, edges = getattr(self.grid, axis), getattr(self.grid, f"{axis}_edges")
             variable = file.createVariable(axis, "f8", (axis,))
-            variable.setncatts(COORDINATE_ATTRS[axis] | {"axis": letter, "bounds": f"{axis}_bnds"})
+            variable.setncatts(COORDINATES[axis].attributes | {"axis": letter, "bounds": f"{axis}_bnds"})
             variable[:] = centres
             file.createVariable(f"{axis}_bnds", "f8", (axis, "bnds"))[:] = np.stack([edges[:-1], edges[1:]], 1)
 
@@ -116,7 +116,7 @@ class AtStations:
         """Latitude, longitude and name of each station, and its land cover."""
         for axis in ("lat", "lon"):
             variable = file.createVariable(axis, "f8", self.dims)
-            variable.setncatts(COORDINATE_ATTRS[axis])
+            variable.setncatts(COORDINATES[axis].attributes)
             variable[:] = self.cells[axis].values
         texts = {
             "station_name": ("site", {"long_name": "name of the tower", "cf_role": "timeseries_id"}),

@@ -12,18 +12,18 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
+from h2cm.comparisons import TIMESCALES
 from h2cm.config import Config
-from h2cm.outputs import OUTPUT_ATTRS
 from h2cm.results.evaluate.aggregate import over_folds
 from h2cm.results.evaluate.metrics import METRICS
-from h2cm.results.evaluate.series import TIMESCALES
 from h2cm.results.figures.registry import FIGURES, figure_names
-from h2cm.results.figures.style import NAMES, TIMESCALE_NAMES, ordered, short
+from h2cm.results.figures.style import TIMESCALE_NAMES
 from h2cm.results.report import rule_graph
 from h2cm.results.report.recovered import PARTLY, SAME, VERDICTS, WELL, findings
-from h2cm.results.run import Run, folds, main_experiment, reported
+from h2cm.results.run import Run, folds, main_experiment
 from h2cm.results.tables.registry import TABLES, table_names
 from h2cm.store import DataError
+from h2cm.vocabulary import SHARE, find, ordered, reported, short
 
 LONGEST_TABLE = 400
 """Rows; a longer table is data, which the page only points to."""
@@ -166,6 +166,8 @@ def picture(folder: Path, name: str) -> dict:
 
 def plain(text: str) -> str:
     """A label of the figures as HTML: subscripts and Greek letters instead of TeX."""
+    if "$" not in text:
+        return text.replace("_", " ")
     text = re.sub(r"\\math\w+\{([^{}]*)\}", r"\1", text.replace("$", ""))
     for tex, letter in _GREEK.items():
         text = text.replace(tex, letter)
@@ -175,8 +177,13 @@ def plain(text: str) -> str:
 
 def label(reference: str, variable: str) -> str:
     """Name of a comparison: that of the constraint, or of the variable against the truth."""
-    name = variable if reference == "truth" else reference
-    return plain(short(name) if name in NAMES else OUTPUT_ATTRS.get(name, {}).get("long_name", name).capitalize())
+    return plain(short(variable if reference == "truth" else reference))
+
+
+def units_of(name: str) -> str:
+    """The unit of a variable as HTML, empty where there is none."""
+    row = find(name)
+    return "" if row.units == SHARE else plain(row.printed_units)
 
 
 def skill(metrics: pd.DataFrame, config: Config) -> dict:
@@ -201,7 +208,7 @@ def skill(metrics: pd.DataFrame, config: Config) -> dict:
         rows.append(
             {
                 "label": label(name, variable),
-                "units": plain(NAMES.get(variable, ("", ""))[1]),
+                "units": units_of(variable),
                 "cells": [cells.get((e, "nse")) for e in experiments],
                 "error": cells.get((main_experiment(config), "rmse")),
             }
@@ -214,7 +221,7 @@ def recovered(run: Run, metrics: pd.DataFrame, experiment: str) -> dict:
     from h2cm.model import H2CM  # takes seconds
 
     constants = pd.read_csv(run.folder / "tables" / "constants.csv")
-    constants["units"] = [plain(NAMES[name][1]).replace("–", "") for name in constants["constant"]]
+    constants["units"] = [units_of(name) for name in constants["constant"]]
     initial = reported({name: value.item() for name, value in H2CM(1).constants().items()})
     names = run.config.experiments[experiment].constraints or tuple(run.config.constraints)
     observed = {run.config.constraints[name].prediction for name in names}
@@ -259,7 +266,7 @@ def scores(metrics: pd.DataFrame, config: Config) -> dict:
             {
                 "label": label(r, v),
                 "truth": r == "truth",
-                "units": plain(NAMES.get(v, ("", ""))[1]),
+                "units": units_of(v),
             }
             for r, v in pairs
         ],

@@ -56,9 +56,7 @@ def draw(pairs: list[tuple[str, str]]) -> str:
             where[name] = i * (WIDTH + GAP_X), top + j * (HEIGHT + GAP_Y) + HEIGHT / 2
     width = len(columns) * (WIDTH + GAP_X) - GAP_X
     box = f"{-MARGIN} {-MARGIN} {width + 2 * MARGIN} {height + 2 * MARGIN}"
-    parts = [
-        f'<svg viewBox="{box}" role="img" aria-label="Graph of the rules" class="rules">'
-    ]
+    parts = [f'<svg viewBox="{box}" role="img" aria-label="Graph of the rules" class="rules">']
     for a, b in sorted(graph.edges):
         x0, y0, x1, y1 = where[a][0] + WIDTH, where[a][1], where[b][0], where[b][1]
         bend = GAP_X * 0.7
