@@ -1,4 +1,4 @@
-# make demo | test | env | lint | docs | lock | clean
+# make demo | report | test | env | lint | docs | lock | clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # PyTorch as pip names it; its CUDA libraries come with it. Without a GPU, CPU-only wheels are much smaller:
@@ -8,10 +8,14 @@ CORES ?= all
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test env lint docs lock clean
+.PHONY: demo report test env lint docs lock clean
 
 demo: env
 	$(BIN)/snakemake --cores $(CORES) all
+
+# The report of a run, and what it needs. Another run: make report CONFIG=config/towers.yaml
+report: env
+	$(BIN)/snakemake --cores $(CORES) report_page $(if $(CONFIG),--configfile $(CONFIG))
 
 env: $(READY)
 

@@ -118,16 +118,16 @@ class AtStations:
             variable = file.createVariable(axis, "f8", self.dims)
             variable.setncatts(COORDINATES[axis].attributes)
             variable[:] = self.cells[axis].values
-        texts = {
-            "station_name": ("site", {"long_name": "name of the tower", "cf_role": "timeseries_id"}),
-            "land_cover": ("igbp", {"long_name": "land-cover class (IGBP)", "coordinates": "lat lon station_name"}),
-        }
-        for name, (of, attributes) in texts.items():
-            texts = self.cells[of].values.astype("S")
-            file.createDimension(f"{name}_length", texts.dtype.itemsize)
-            variable = file.createVariable(name, "S1", (*self.dims, f"{name}_length"))
-            variable.setncatts(attributes)
-            variable[:] = texts.view("S1").reshape(len(texts), -1)
+        names = self.cells["site"].values.astype("S")
+        file.createDimension("name_length", names.dtype.itemsize)
+        variable = file.createVariable("station_name", "S1", (*self.dims, "name_length"))
+        variable.setncatts({"long_name": "name of the tower", "cf_role": "timeseries_id"})
+        variable[:] = names.view("S1").reshape(len(names), -1)
+        classes, number = np.unique(self.cells["igbp"].values.astype(str), return_inverse=True)
+        variable = file.createVariable("land_cover", "i1", self.dims)
+        flags = {"flag_values": np.arange(len(classes), dtype="i1"), "flag_meanings": " ".join(classes)}
+        variable.setncatts({"long_name": "land-cover class (IGBP)"} | flags | self.variable_attributes)
+        variable[:] = number
 
     def place(self, values: np.ndarray) -> np.ndarray:
         """Values (time, cell) as (time, station)."""
