@@ -20,6 +20,8 @@ include: "workflow/rules/train.smk" if CONFIG.training.folds_per_job == 1 else "
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/dataset.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:

@@ -21,9 +21,10 @@ from h2cm.config import Config, parse
 from h2cm.results.dataset.archive import write_zarr
 from h2cm.results.dataset.attributes import MASS_NAMES, global_attributes, precision, variable_attributes
 from h2cm.results.dataset.description import write_description
-from h2cm.results.dataset.files import map_grid, path_of, time_axis, write_grid, write_variable, years
+from h2cm.results.dataset.files import map_grid, time_axis, write_grid, write_variable
 from h2cm.results.evaluate.series import area_weighted_mean
-from h2cm.results.run import folds
+from h2cm.results.paths import dataset_years as years
+from h2cm.results.paths import folds, path
 from h2cm.store import DataError, save_netcdf
 from h2cm.vocabulary import OUTPUTS
 
@@ -53,11 +54,16 @@ def make(folder: Path, source: str = "twin", **changes) -> tuple[Config, Path, d
             truth[step, name] = (3 + season + rng.normal(0, 1, (3, cells.sizes["cell"], n))).astype("f4")
         for fold in folds(config, "cv"):
             data = {name: (("cell", axis), truth[step, name][fold]) for name in names}
-            path = run / f"predictions/cv/fold_{fold}/{step}.nc"
-            save_netcdf(xr.Dataset(data, attrs={"provenance": '{"inputs": {"store/gpp.nc": "00ff"}}'}), path)
+            file = run / f"predictions/cv/fold_{fold}/{step}.nc"
+            save_netcdf(xr.Dataset(data, attrs={"provenance": '{"inputs": {"store/gpp.nc": "00ff"}}'}), file)
         for name in names:
-            write_variable(config, name, step, members(run, config, step), cells, run / "dataset", "code")
+            write_variable(config, name, step, members(run, config, step), cells, run, "code")
     return config, run, truth
+
+
+def path_of(name: str, step: str, year: str) -> str:
+    """Path of a file below the folder of the data set."""
+    return path("dataset_file", variable=name, step=step, year=year).removeprefix("dataset/")
 
 
 def members(run: Path, config: Config, step: str) -> list[Path]:
@@ -268,10 +274,10 @@ def test_the_same_predictions_give_the_same_bytes_whatever_the_block(earth, tmp_
     monkeypatch.setattr("h2cm.results.dataset.spread.CELLS", 37)
     write_variable(config, "nee", "daily", members(folder.parent, config, "daily"), cells, tmp_path, "code")
     for year in years(config):
-        assert (tmp_path / path_of("nee", "daily", year)).read_bytes() == (
+        assert (tmp_path / "dataset" / path_of("nee", "daily", year)).read_bytes() == (
             folder / path_of("nee", "daily", year)
         ).read_bytes()
-    assert not [path for path in tmp_path.rglob("*") if "scratch" in path.name or path.suffix == ".part"]
+    assert not [path for path in tmp_path.rglob("*") if "scratch" in path.name or "unfinished" in path.name]
 
 
 def test_gaps_and_wrong_folds_are_refused_and_nothing_is_left(earth, tmp_path):
@@ -298,7 +304,7 @@ def test_memory_does_not_grow_with_the_record(earth, monkeypatch):
     stack = np.stack
     monkeypatch.setattr("h2cm.results.dataset.spread.CELLS", 16)
     monkeypatch.setattr("numpy.stack", lambda a, *more, **how: sizes.append(np.shape(a)) or stack(a, *more, **how))
-    write_variable(config, "gpp", "monthly", members(folder.parent, config, "monthly"), cells, folder, "code")
+    write_variable(config, "gpp", "monthly", members(folder.parent, config, "monthly"), cells, folder.parent, "code")
     blocks = [shape for shape in sizes if len(shape) == 3]
     assert len(blocks) == 19 and max(shape[1] for shape in blocks) == 16
 

@@ -21,10 +21,10 @@ from conftest import ROOT
 from fake_results import fake_config, fake_results
 from h2cm.results.evaluate.fold import evaluate_fold
 from h2cm.results.figures.registry import figure_names
+from h2cm.results.paths import folds
 from h2cm.results.report import rule_graph
 from h2cm.results.report.page import number, plain, scores, timing, write_report
 from h2cm.results.report.recovered import constant_finding, variable_finding
-from h2cm.results.run import folds
 from h2cm.results.tables.registry import table_names
 from h2cm.store import DataError, save_csv
 
@@ -214,7 +214,7 @@ def test_it_is_redrawn_from_a_copy_of_the_small_files_alone(earth, tmp_path):
     (copy / "figures" / f"{figure_names(config)[0]}.png").unlink()
     with pytest.raises(DataError, match="expected a figure of this run"):
         write_report(copy, config, copy / "again.html", copy / "again.zip")
-    assert not (copy / "again.html").exists() and not list(copy.glob("*.part"))
+    assert not (copy / "again.html").exists() and not list(copy.glob("*unfinished"))
 
 
 CHROMIUM = shutil.which("chromium")

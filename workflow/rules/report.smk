@@ -1,24 +1,27 @@
 """The report: one page of what a run found, from its small files."""
 
+from h2cm.results.figures.registry import figure_names
+from h2cm.results.tables.registry import table_names
+
 
 rule rule_graph:
     input:
-        f"{RUN}/config.yaml",
+        at("configuration"),
     output:
-        f"{RUN}/workflow.json",
+        at("workflow"),
     log:
-        f"{RUN}/logs/rule_graph.log",
+        at("log", job="rule_graph"),
     benchmark:
-        f"{RUN}/benchmarks/rule_graph.tsv"
+        at("benchmark", job="rule_graph")
     conda:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=10,
+        runtime=growing(10),
     params:
-        config=sections(),
-        snakefile=str(ROOT / "Snakefile"),
+        config=PLAN.keys("rule_graph"),
+        snakefile=str(Path(workflow.basedir) / "Snakefile"),
         rules=lambda w: sorted(r.name for r in workflow.rules),
         code=code("rule_graph.py"),
     message:
@@ -29,27 +32,25 @@ rule rule_graph:
 
 rule report_page:
     input:
-        f"{RUN}/config.yaml",
-        f"{RUN}/workflow.json",
-        f"{RUN}/evaluation/metrics.csv",
-        f"{RUN}/split/split.csv",
-        in_run(f"figures/{name}.png" for name in figure_names(CONFIG)),
-        in_run(f"tables/{name}.csv" for name in table_names(CONFIG)),
+        configuration=at("configuration"),
+        read=[at("workflow"), at("metrics"), at("split")],
+        figures=[at(kind, figure=name) for name in figure_names(CONFIG) for kind in ("figure", "figure_pdf")],
+        tables=[at("table", table=name) for name in table_names(CONFIG)],
     output:
-        page=f"{RUN}/report.html",
-        archive=f"{RUN}/report.zip",
+        page=at("report"),
+        archive=at("report_archive"),
     log:
-        f"{RUN}/logs/report_page.log",
+        at("log", job="report_page"),
     benchmark:
-        f"{RUN}/benchmarks/report_page.tsv"
+        at("benchmark", job="report_page")
     conda:
         "../../envs/h2cm.yaml"
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=10,
+        runtime=growing(10),
     params:
-        config=sections(*type(CONFIG).model_fields),
+        config=PLAN.keys("report_page"),
         folder=lambda w: RUN,
         code=code("report_page.py"),
     message:

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from h2cm.config import load
 from h2cm.results.report.page import write_report
 from h2cm.workflow.job import job
 
-with job(snakemake) as config:
+with job(snakemake):
+    config = load(snakemake.input.configuration)
     write_report(Path(snakemake.params.folder), config, Path(snakemake.output.page), Path(snakemake.output.archive))

@@ -30,6 +30,16 @@ FILES: dict[str, str] = {
     "figure": "figures/{figure}.png",
     "figure_pdf": "figures/{figure}.pdf",
     "table": "tables/{table}.csv",
+    "dataset": "dataset",
+    "dataset_file": "dataset/{step}/{variable}_{step}_{year}.nc",
+    "dataset_grid": "dataset/grid.nc",
+    "dataset_store": "dataset/{step}.zarr",
+    "dataset_readme": "dataset/README.md",
+    "dataset_zenodo": "dataset/.zenodo.json",
+    "dataset_crate": "dataset/ro-crate-metadata.json",
+    "workflow": "workflow.json",
+    "report": "report.html",
+    "report_archive": "report.zip",
     "log": "logs/{job}.log",
     "benchmark": "benchmarks/{job}.tsv",
 }
@@ -77,6 +87,28 @@ def main_experiment(config: Config) -> str:
 def every_fold(config: Config) -> list[tuple[str, int]]:
     """All experiments of a run with each of their folds."""
     return [(experiment, fold) for experiment in config.experiments for fold in folds(config, experiment)]
+
+
+STEPS = ("daily", "monthly")
+"""The lengths of step of the data set."""
+
+
+def dataset_years(config: Config) -> list[str]:
+    """The years of the data set, each of which is a file; of towers the whole record is one."""
+    first, last = config.period.start.year, config.period.end.year
+    if config.source == "towers":
+        return [f"{first}-{last}"]
+    return [str(year) for year in range(first, last + 1)]
+
+
+def dataset_files(config: Config, steps: Iterable[str] = STEPS) -> list[str]:
+    """Paths of the netCDF files of the data set, without that of the grid."""
+    return [
+        path("dataset_file", variable=name, step=step, year=year)
+        for step in steps
+        for name in getattr(config.prediction, step)
+        for year in dataset_years(config)
+    ]
 
 
 def files(kinds: Iterable[str], config: Config) -> list[str]:

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 from h2cm.config import Config, sections_of
 from h2cm.results.figures.registry import figure_names
-from h2cm.results.paths import RESULTS, every_fold, files, folds, path
+from h2cm.results.paths import (
+    RESULTS,
+    STEPS,
+    dataset_files,
+    dataset_years,
+    every_fold,
+    files,
+    folds,
+    main_experiment,
+    path,
+)
 from h2cm.results.tables.registry import table_names
 from h2cm.sources import towers
 from h2cm.sources.catalogue import condensed
@@ -26,6 +36,19 @@ DRAWN = (
     "constraints.*.years",
     "split.folds",
     "experiments",
+)
+DATASET = (
+    "run",
+    "source",
+    "seed",
+    "period",
+    "grid",
+    "constraints",
+    "model",
+    "split",
+    "training",
+    "prediction",
+    "dataset",
 )
 KEYS: dict[str, tuple[str, ...]] = {
     "grid": ("grid.resolution", "grid.bounds", "grid.min_land_fraction"),
@@ -50,6 +73,9 @@ KEYS: dict[str, tuple[str, ...]] = {
         "constraints.*.years",
         "evaluation",
     ),
+    "dataset": DATASET,
+    "dataset_grid": DATASET,
+    "dataset_description": DATASET,
     "figure": DRAWN,
     "table": DRAWN,
 }
@@ -83,6 +109,8 @@ class Plan:
         chosen = KEYS.get(rule, ())
         if rule == "split":
             chosen += SPLIT.get(self.config.source, ("split.block_degrees", "split.test_sites"))
+        if rule.startswith("dataset"):
+            chosen += (f"experiments.{main_experiment(self.config)}",)
         if rule == "harmonise":
             chosen += ("products.local",) if not products else tuple(f"products.local.{name}" for name in products)
         return sections_of(self.config, *chosen, experiment=experiment)
@@ -138,6 +166,30 @@ class Plan:
         """The files that the towers add to the store."""
         return [self.at("variable", variable=name) for name in towers.outputs(self.config)]
 
+    def dataset_files(self, *steps: str) -> list[str]:
+        """The netCDF files of the data set, of all lengths of step if none is given."""
+        return [f"{self.folder}/{one}" for one in dataset_files(self.config, steps or STEPS)]
+
+    def dataset_outputs(self) -> list[str]:
+        """The pattern of the files that a job of the data set writes: one variable and length of step, all years."""
+        return [self.at("dataset_file", year=year) for year in dataset_years(self.config)]
+
+    def dataset_members(self, step: str) -> list[str]:
+        """The predictions that the data set is made of: those of the folds of the first experiment."""
+        main = main_experiment(self.config)
+        return [self.at(step, experiment=main, fold=fold) for fold in folds(self.config, main)]
+
+    @property
+    def dataset_grid(self) -> list[str]:
+        """The file of areas and land fractions; towers have none."""
+        return [] if self.config.source == "towers" else [self.at("dataset_grid")]
+
+    @property
+    def dataset_stores(self) -> list[str]:
+        """The Zarr stores of the data set."""
+        steps = [step for step in STEPS if self.config.dataset.zarr and getattr(self.config.prediction, step)]
+        return [self.at("dataset_store", step=step) for step in steps]
+
     def fold_groups(self) -> list[tuple[str, list[int]]]:
         """Experiment and folds of each training job where a job trains several folds."""
         size = self.config.training.folds_per_job
@@ -167,14 +219,20 @@ class Plan:
             *(self.at("comparison", competitor=name) for name in self.competitors),
             *(self.at(kind, figure=name) for name in figure_names(self.config) for kind in ("figure", "figure_pdf")),
             *(self.at("table", table=name) for name in table_names(self.config)),
+            *self.dataset_files(),
+            *self.dataset_grid,
+            *self.dataset_stores,
+            *self.of_run(("dataset_readme", "dataset_zenodo", "dataset_crate", "report", "report_archive")),
         ]
 
     def where_results_are(self) -> str:
         """What is said at the end."""
         places = {
+            "report": self.at("report"),
             "figures": self.at("figure", figure="*"),
             "tables": f"{self.at('table', table='*')}, {self.at('metrics')}",
-            "data set": f"{self.at('daily')}, monthly.nc",
+            "data set": f"{self.at('dataset')}/",
+            "predictions": f"{self.at('daily')}, monthly.nc",
             "weights": self.at("weights"),
             "model input": f"{self.at('variable', variable='*')}, summary in {self.at('store_summary')}",
         }

@@ -8,7 +8,7 @@ from pathlib import Path
 import netCDF4
 
 from h2cm.config import Config
-from h2cm.results.run import folds, main_experiment
+from h2cm.results.paths import main_experiment
 from h2cm.vocabulary import CARBON_FLUX, OUTPUTS
 from h2cm.workflow.provenance import record, versions
 
@@ -94,8 +94,7 @@ def global_attributes(config: Config, files: list[str | Path], code: str) -> dic
     return {
         "Conventions": "CF-1.11, ACDD-1.3",
         "title": title(config),
-        "summary": f"Median, minimum and maximum over {len(folds(config, experiment))} models trained on different folds "
-        f"(experiment {experiment}). {SOURCES[config.source]}",
+        "summary": f"Median, minimum and maximum over models trained on different folds (experiment {experiment}). {SOURCES[config.source]}",
         "source": f"h2cm {versions()['h2cm']}, hybrid model of the land's water and carbon cycles",
         "history": "combined over the folds by h2cm.results.dataset",
         "references": REFERENCE,

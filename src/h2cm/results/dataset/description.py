@@ -14,6 +14,7 @@ from rocrate.model import ContextEntity, Person, SoftwareApplication
 from rocrate.rocrate import ROCrate
 
 from h2cm.config import Config
+from h2cm.files import whole
 from h2cm.results.dataset.attributes import (
     REFERENCE,
     SOURCES,
@@ -23,8 +24,8 @@ from h2cm.results.dataset.attributes import (
     title,
     variable_attributes,
 )
-from h2cm.results.dataset.files import map_grid, path_of, years
-from h2cm.results.run import folds, main_experiment
+from h2cm.results.dataset.files import map_grid
+from h2cm.results.paths import dataset_years, folds, main_experiment, path
 from h2cm.vocabulary import OUTPUTS
 from h2cm.workflow.provenance import input_hashes, versions
 
@@ -108,9 +109,8 @@ def write_description(
         + "\n",
     }
     for name, text in texts.items():
-        part = folder / f"{name}.part"
-        part.write_text(text)
-        os.replace(part, folder / name)
+        with whole(folder / name) as file:
+            file.write_text(text)
 
 
 def _summary(config: Config) -> str:
@@ -149,7 +149,11 @@ def readme(config: Config) -> str:
         space=space,
         example=f"{step}/gpp_{step}_*.nc",
         use=use,
-        cdo=cdo.format(file=path_of("gpp", step, years(config)[0])),
+        cdo=cdo.format(
+            file=Path(path("dataset_file", variable="gpp", step=step, year=dataset_years(config)[0])).relative_to(
+                "dataset"
+            )
+        ),
         license=config.dataset.license,
         citation=citation(config),
     )
@@ -202,19 +206,19 @@ def crate(config: Config, about: dict, files: Sequence[str | Path], folder: Path
     made.root_dataset["citation"] = REFERENCE
     made.root_dataset["temporalCoverage"] = f"{config.period.start}/{config.period.end}"
     parts = []
-    for path, digest in input_hashes(sorted(map(Path, files))).items():
-        where = Path(path).relative_to(folder).as_posix()
-        name = Path(path).stem
+    for file, digest in input_hashes(sorted(map(Path, files))).items():
+        where = Path(file).relative_to(folder).as_posix()
+        name = Path(file).stem
         properties = {
             "name": name,
             "encodingFormat": "application/x-netcdf",
-            "contentSize": str(Path(path).stat().st_size),
+            "contentSize": str(Path(file).stat().st_size),
             "sha256": digest,
         }
         if (variable := name.rsplit("_", 2)[0]) in OUTPUTS:
             attrs = variable_attributes(variable, "")
             properties |= {"variableMeasured": variable, "description": f"{attrs['long_name']} ({attrs['units']})"}
-        parts.append(made.add_file(path, dest_path=where, properties=properties))
+        parts.append(made.add_file(file, dest_path=where, properties=properties))
     parts += [made.add_dataset(dest_path=f"{store}/", properties={"name": store}) for store in stores]
     made.add(
         ContextEntity(

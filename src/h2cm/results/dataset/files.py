@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -14,8 +14,10 @@ import pandas as pd
 import xarray as xr
 
 from h2cm.config import Config
+from h2cm.files import whole
 from h2cm.results.dataset.attributes import STATISTICS, global_attributes, precision, variable_attributes
 from h2cm.results.dataset.spread import combined
+from h2cm.results.paths import dataset_years, path
 from h2cm.space.grid import GLOBE, Grid, land_fraction
 from h2cm.store import DataError
 from h2cm.vocabulary import COORDINATES
@@ -31,19 +33,6 @@ TIME_ATTRS = {
     "bounds": "time_bnds",
     "units_metadata": "leap_seconds: none",
 }
-
-
-def years(config: Config) -> list[str]:
-    """The years, each of which is a file; of towers the whole record is one."""
-    first, last = config.period.start.year, config.period.end.year
-    if config.source == "towers":
-        return [f"{first}-{last}"]
-    return [str(year) for year in range(first, last + 1)]
-
-
-def path_of(name: str, step: str, year: str) -> str:
-    """Path of a file, relative to the folder of the data set."""
-    return f"{step}/{name}_{step}_{year}.nc"
 
 
 def map_grid(config: Config) -> Grid:
@@ -150,7 +139,7 @@ def write_variable(
     cells : Dataset
         ``store/grid.nc``.
     folder : Path
-        Of the data set.
+        Of the run.
     code : str
         Hash of the code, for the attributes.
 
@@ -162,24 +151,22 @@ def write_variable(
     place = AtStations(cells) if "site" in cells else OnTheMap(map_grid(config), cells)
     middles, bounds = time_axis(config, step)
     attributes: ClassVar = global_attributes(config, list(members), code) | place.attributes
-    targets = [folder / path_of(name, step, year) for year in years(config)]
-    targets[0].parent.mkdir(parents=True, exist_ok=True)
-    with combined(members, name, targets[0].parent) as statistics:
+    first = folder / path("dataset_file", variable=name, step=step, year=dataset_years(config)[0])
+    first.parent.mkdir(parents=True, exist_ok=True)
+    with combined(members, name, first.parent) as statistics, ExitStack() as unfinished:
         if (shape := statistics[""].shape) != (middles.size, cells.sizes["cell"]):
             expected = f"{middles.size} steps of {cells.sizes['cell']} cells"
             raise DataError(f"{members[0]}: {name}: expected {expected} as the run has, got {shape[0]} of {shape[1]}")
         year_of = pd.to_datetime(middles, unit="D").year
-        parts = []
-        for year, target in zip(years(config), targets, strict=True):
+        for year in dataset_years(config):
             chosen = np.flatnonzero((year_of >= int(year[:4])) & (year_of <= int(year[-4:])))
             steps = slice(chosen[0], chosen[-1] + 1)
-            parts.append(target.with_name(target.name + ".part"))
-            with netCDF4.Dataset(parts[-1], "w") as file:
+            target = folder / path("dataset_file", variable=name, step=step, year=year)
+            # all years appear together, when the last is written
+            with netCDF4.Dataset(unfinished.enter_context(whole(target)), "w") as file:
                 _write_frame(file, place, step, middles[steps], bounds[steps], attributes)
                 for suffix, values in statistics.items():
                     _write_values(file, config, place, name, suffix, values[steps])
-    for part, target in zip(parts, targets, strict=True):
-        os.replace(part, target)
 
 
 def _write_frame(file, place, step, middles, bounds, attributes) -> None:
@@ -217,7 +204,7 @@ def _write_values(file, config: Config, place, name: str, suffix: str, values: n
         variable[steps] = place.place(values[steps])
 
 
-def write_grid(config: Config, cells: xr.Dataset, path: Path, attributes: dict[str, str]) -> None:
+def write_grid(config: Config, cells: xr.Dataset, target: Path, attributes: dict[str, str]) -> None:
     """Area and land fraction of each cell, and which cells have values."""
     place = OnTheMap(map_grid(config), cells)
     modelled = place.place(np.ones((1, cells.sizes["cell"]), "f4"))[0] == 1
@@ -242,9 +229,7 @@ def write_grid(config: Config, cells: xr.Dataset, path: Path, attributes: dict[s
             },
         ),
     }
-    part = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with netCDF4.Dataset(part, "w") as file:
+    with whole(target) as unfinished, netCDF4.Dataset(unfinished, "w") as file:
         file.setncatts(attributes)
         for dim, size in (("bnds", 2), *zip(place.dims, place.shape, strict=True)):
             file.createDimension(dim, size)
@@ -253,4 +238,3 @@ def write_grid(config: Config, cells: xr.Dataset, path: Path, attributes: dict[s
             variable = file.createVariable(name, kind, place.dims, zlib=True)
             variable.setncatts(attrs | ({} if name == "cell_area" else place.variable_attributes))
             variable[:] = values
-    os.replace(part, path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import zipfile
 from pathlib import Path
@@ -14,13 +13,15 @@ import pandas as pd
 
 from h2cm.comparisons import TIMESCALES
 from h2cm.config import Config
+from h2cm.files import whole
 from h2cm.results.evaluate.aggregate import over_folds
 from h2cm.results.evaluate.metrics import METRICS
 from h2cm.results.figures.registry import FIGURES, figure_names
 from h2cm.results.figures.style import TIMESCALE_NAMES
+from h2cm.results.paths import folds, main_experiment, path
 from h2cm.results.report import rule_graph
 from h2cm.results.report.recovered import PARTLY, SAME, VERDICTS, WELL, findings
-from h2cm.results.run import Run, folds, main_experiment
+from h2cm.results.run import Run
 from h2cm.results.tables.registry import TABLES, table_names
 from h2cm.store import DataError
 from h2cm.vocabulary import SHARE, find, ordered, reported, short
@@ -67,22 +68,17 @@ def write_report(folder: Path, config: Config, page: Path, archive: Path) -> Non
     """
     text = _template().render(content(folder, config))
     names = [
-        *(f"figures/{name}.{kind}" for name in figure_names(config) for kind in ("png", "pdf")),
-        *(f"tables/{name}.csv" for name in table_names(config)),
-        "config.yaml",
-        "evaluation/metrics.csv",
-        "workflow.json",
+        *(path(kind, figure=name) for name in figure_names(config) for kind in ("figure", "figure_pdf")),
+        *(path("table", table=name) for name in table_names(config)),
+        *map(path, ("configuration", "metrics", "workflow")),
     ]
-    part = page.with_name(page.name + ".part")
-    part.write_text(text)
-    part_of_archive = archive.with_name(archive.name + ".part")
-    with zipfile.ZipFile(part_of_archive, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, source in [("report.html", part), *((name, folder / name) for name in names)]:
-            entry = zipfile.ZipInfo(f"{config.run}/{name}")  # of 1980, so that the same files give the same zip
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            file.writestr(entry, source.read_bytes())
-    os.replace(part, page)
-    os.replace(part_of_archive, archive)
+    with whole(page) as unfinished_page, whole(archive) as unfinished:
+        unfinished_page.write_text(text)
+        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as file:
+            for name, source in [("report.html", unfinished_page), *((name, folder / name) for name in names)]:
+                entry = zipfile.ZipInfo(f"{config.run}/{name}")  # of 1980, so that the same files give the same zip
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                file.writestr(entry, source.read_bytes())
 
 
 def _template() -> jinja2.Template:
@@ -107,7 +103,7 @@ def content(folder: Path, config: Config) -> dict:
     metrics = run.metrics()
     # single cells of a grid are too many to choose from; towers are not
     metrics = metrics[~metrics["scope"].str.match(r"cell \d+$")]
-    workflow = _json(folder / "workflow.json")
+    workflow = _json(folder / path("workflow"))
     pictures = [picture(folder, name) for name in figure_names(config)]
     at_top = next((p for name in PICTURES for p in pictures if p["name"] == name), pictures[0] if pictures else None)
     return {
@@ -126,14 +122,14 @@ def content(folder: Path, config: Config) -> dict:
         "timing": timing(folder),
         "graph": rule_graph.draw([tuple(pair) for pair in workflow["rules"]]),
         "versions": workflow["versions"],
-        "configuration": (folder / "config.yaml").read_text(),
+        "configuration": (folder / path("configuration")).read_text(),
     }
 
 
-def _json(path: Path) -> dict:
-    if not path.is_file():
-        raise DataError(f"{path}: expected the graph of the rules and versions, found none")
-    return json.loads(path.read_text())
+def _json(file: Path) -> dict:
+    if not file.is_file():
+        raise DataError(f"{file}: expected the graph of the rules and versions, found none")
+    return json.loads(file.read_text())
 
 
 def facts(run: Run, workflow: dict) -> list[tuple[str, str]]:
@@ -156,10 +152,10 @@ def facts(run: Run, workflow: dict) -> list[tuple[str, str]]:
 
 def picture(folder: Path, name: str) -> dict:
     """A figure with its caption, the picture inlined."""
-    path = folder / "figures" / f"{name}.png"
-    if not path.is_file():
-        raise DataError(f"{path}: expected a figure of this run, found none")
-    data = base64.b64encode(path.read_bytes()).decode()
+    file = folder / path("figure", figure=name)
+    if not file.is_file():
+        raise DataError(f"{file}: expected a figure of this run, found none")
+    data = base64.b64encode(file.read_bytes()).decode()
     title = name.replace("_", " ").capitalize()
     return {"name": name, "title": title, "caption": FIGURES[name].caption, "data": f"data:image/png;base64,{data}"}
 
@@ -220,7 +216,7 @@ def recovered(run: Run, metrics: pd.DataFrame, experiment: str) -> dict:
     """What was found again of the synthetic Earth, by verdict."""
     from h2cm.model import H2CM  # takes seconds
 
-    constants = pd.read_csv(run.folder / "tables" / "constants.csv")
+    constants = pd.read_csv(run.folder / path("table", table="constants"))
     constants["units"] = [units_of(name) for name in constants["constant"]]
     initial = reported({name: value.item() for name, value in H2CM(1).constants().items()})
     names = run.config.experiments[experiment].constraints or tuple(run.config.constraints)
@@ -276,10 +272,10 @@ def scores(metrics: pd.DataFrame, config: Config) -> dict:
 
 def table(folder: Path, name: str) -> dict:
     """A table of the run, its numbers to three significant digits."""
-    path = folder / "tables" / f"{name}.csv"
-    if not path.is_file():
-        raise DataError(f"{path}: expected a table of this run, found none")
-    data = pd.read_csv(path)
+    file = folder / path("table", table=name)
+    if not file.is_file():
+        raise DataError(f"{file}: expected a table of this run, found none")
+    data = pd.read_csv(file)
     rows = (
         [[_cell(value) for value in row] for row in data.itertuples(index=False)]
         if len(data) <= LONGEST_TABLE
@@ -314,9 +310,9 @@ def number(value: float) -> str:
 def timing(folder: Path) -> list[dict]:
     """Jobs, seconds and memory of each rule, from what Snakemake measured."""
     rows = []
-    for path in sorted((folder / "benchmarks").rglob("*.tsv")):
-        measured = pd.read_csv(path, sep="\t", na_values="-").iloc[0]
-        rule = path.relative_to(folder / "benchmarks").parts[0].removesuffix(".tsv")
+    for file in sorted((folder / "benchmarks").rglob("*.tsv")):
+        measured = pd.read_csv(file, sep="\t", na_values="-").iloc[0]
+        rule = file.relative_to(folder / "benchmarks").parts[0].removesuffix(".tsv")
         rule = {"figures": "figure", "tables": "table"}.get(rule, rule)
         rows.append(
             {"rule": rule, "seconds": measured["s"], "memory": measured["max_rss"], "cpu": measured["cpu_time"]}
