@@ -7,6 +7,6 @@ from h2cm.workflow.job import job
 
 with job(snakemake) as config:
     folder = Path(snakemake.output.readme).parent
-    files = [*snakemake.input.files, *([snakemake.input.grid] if snakemake.input.grid else [])]
+    files = [*snakemake.input.files, *snakemake.input.grid]
     stores = [Path(store).name for store in snakemake.input.stores]
     write_description(config, files, snakemake.input.software, folder, stores)
