@@ -27,7 +27,7 @@ SMALL = {
 TWIN = SMALL | {
     "run": "earth",
     "source": "twin",
-    "period": {"start": "2015-01-01", "end": "2015-12-31"},
+    "period": {"start": "2015-01-01", "end": "2016-12-31"},
     "grid": {"resolution": 10, "bounds": [-20, -20, 50, 60]},
     "constraints": {
         "tws": {"prediction": "tws", "compare": "monthly_centred"},
@@ -47,7 +47,7 @@ HARMONISED = {
     "swe": 0.98,
     "fapar": 0.98,
     "runoff": 0.98,
-    "et": 0.98,
+    "et": 0.97,
     "gpp": 0.98,
     "nee_oco2": 0.98,  # after the fire emissions in it are subtracted
     "nee_carboscope": 0.75,  # coarser than the cells
