@@ -14,7 +14,7 @@ import xarray as xr
 
 from h2cm import units
 from h2cm.sources import catalogue
-from h2cm.sources.products import reading, writing
+from h2cm.sources.products import axes, reading, times, writing
 from h2cm.sources.products.values import clean, unit_of
 from h2cm.space.grid import EARTH_RADIUS
 from h2cm.space.regrid import edges_of
@@ -41,7 +41,9 @@ def _per_area(raw: xr.Dataset, origin: str) -> xr.Dataset:
     low, high = (v * factor for v in FLUX.range)
     kwargs = {"low": low, "high": high, "rounding": 0.0, "unit": unit, "origin": f"{origin}: {name}", "scale": scale}
     flux = xr.apply_ufunc(clean, raw[name], kwargs=kwargs, dask="parallelized", output_dtypes=["f8"])
-    return raw.assign({name: (flux / _area(raw, name, origin)).assign_attrs(units=ROW.variables["nee_total"].unit[0])})
+    return raw.assign(
+        {name: (flux / _area(raw, name, origin)).assign_attrs(units=ROW.variables["nee_total"].unit[0], found=unit)}
+    )
 
 
 def _area(raw: xr.Dataset, name: str, origin: str) -> xr.DataArray:
@@ -55,26 +57,29 @@ def _area(raw: xr.Dataset, name: str, origin: str) -> xr.DataArray:
     return area * scale
 
 
-def _valid_years(data: xr.Dataset, raw: xr.Dataset, origin: str) -> xr.Dataset:
+def _valid_years(raw: xr.Dataset, origin: str) -> xr.Dataset:
     """Only the years that the file calls valid, where it does."""
     attrs = [raw[n].attrs for n in FLUX.name if n in raw.variables] + [raw.attrs]
     given = [next((a[n] for a in attrs if n in a), None) for n in VALID]
     if None in given:
-        return data
+        return raw
     first, last = (int(np.asarray(v, "f8").ravel()[0]) for v in given)
-    keep = (data["time"].dt.year >= first) & (data["time"].dt.year <= last)
+    starts, _, _ = times.starts(times.decode(axes.rename(raw, ROW, origin), origin), ROW.layout.step, origin)
+    year = starts.astype("datetime64[Y]").astype(int) + 1970
+    keep = (year >= first) & (year <= last)
+    if not keep.any():
+        raise DataError(f"{origin}: no step lies in the years that the file calls valid, {first} to {last}")
     if not keep.all():
         reading.log.info(
             "%s: %d of %d steps lie outside the years that the file calls valid, %d to %d, and are left out",
             origin,
-            int((~keep).sum()),
+            (~keep).sum(),
             keep.size,
             first,
             last,
         )
-    if not keep.any():
-        raise DataError(f"{origin}: no step lies in the years that the file calls valid, {first} to {last}")
-    return data.isel(time=np.flatnonzero(keep))
+    time = axes.find_axis(raw, "time", ROW, origin)
+    return raw.isel({raw[time].dims[0]: np.flatnonzero(keep)})
 
 
 def read(files: Sequence[Path]) -> xr.Dataset:
@@ -85,8 +90,7 @@ def read(files: Sequence[Path]) -> xr.Dataset:
             origin = f"{ROW.id}: {Path(path).name}"
             raw = reading.open_file(path)
             opened.append(raw)
-            data = reading.standardise(_per_area(raw, origin), PER_AREA, path)
-            parts.append(_valid_years(data, raw, origin))
+            parts.append(reading.standardise(_per_area(_valid_years(raw, origin), origin), PER_AREA, path))
         return reading.closing(reading.finish(parts, ROW, files), opened)
     except BaseException:
         for raw in opened:

@@ -75,7 +75,7 @@ def _netcdf(path: Path) -> tuple[xr.Dataset, xr.Dataset]:
     origin = f"gfed: {path.name}"
     raw = reading.open_file(path)
     name = axes.find(raw, FIRE.name, "the variable fire", origin)
-    layout = f"{name}({', '.join(map(str, raw[name].dims))}) in {raw[name].attrs.get('units', 'no unit')}"
+    layout = reading.describe(raw[name])
     ready = axes.rename(raw, ROW, origin)
     plain = "since" not in str(ready["time"].attrs.get("units", ""))
     if plain and np.array_equal(ready["time"].values, np.arange(1, ready.sizes["time"] + 1)):

@@ -52,7 +52,7 @@ def _standardise(raw: xr.Dataset, path: Path) -> xr.Dataset:
     origin = f"globsnow: {path.name}"
     name = axes.find(raw, SWE.name, "the variable swe", origin)
     values = raw[name]
-    layout = f"{name}({', '.join(map(str, values.dims))}) in {values.attrs.get('units', 'no unit')}"
+    layout = reading.describe(values)
     values = values.isel({d: 0 for d in values.dims if d == "time"}, drop=True)
     flags = values.where(values >= 0).assign_attrs(values.attrs)  # -1 and -2: mountains, water
     swe = reading.take(xr.Dataset({name: flags}), "swe", SWE, origin)

@@ -47,6 +47,7 @@ from h2cm.store import DataError
 
 __all__ = [
     "closing",
+    "describe",
     "join",
     "like",
     "open_file",
@@ -62,6 +63,12 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 
+def describe(values: xr.DataArray) -> str:
+    """How a variable stands in its file; ``found`` is its unit there, where a reader has changed it."""
+    unit = values.attrs.get("found", values.attrs.get("units", "no unit"))
+    return f"{values.name}({', '.join(map(str, values.dims))}) in {unit}"
+
+
 def standardise(raw: xr.Dataset, row: Product, path: Path) -> xr.Dataset:
     """One opened file, standardised: the variables of the row that it holds (at least one).
 
@@ -71,10 +78,7 @@ def standardise(raw: xr.Dataset, row: Product, path: Path) -> xr.Dataset:
     raw = times.flatten_forecasts(raw, origin)
     stands = {name: next((n for n in v.name if n in raw.variables), None) for name, v in row.variables.items()}
     found = [name for name, n in stands.items() if n is not None]
-    seen = [
-        f"{stands[n]}({', '.join(map(str, raw[stands[n]].dims))}) in {raw[stands[n]].attrs.get('units', 'no unit')}"
-        for n in found
-    ]
+    seen = [describe(raw[stands[n]]) for n in found]
     raw = times.decode(axes.rename(raw, row, origin), origin)
     axes.check(raw["lat"].values, raw["lon"].values, row.layout.aligned, origin)
     data = xr.Dataset({name: take(raw, name, row.variables[name], origin) for name in found or row.variables})

@@ -84,6 +84,9 @@ def decode(raw: xr.Dataset, origin: str) -> xr.Dataset:
         return raw.assign_coords(time=("time", _months_since(np.asarray(time.values, "f8"), match, unit, origin)))
     bounds = _bounds_name(raw)
     wanted = raw[["time"] if bounds is None else ["time", bounds]]
+    if bounds is not None:  # in the unit of the axis, whether the axis names them or not
+        plain = {k: v for k, v in time.attrs.items() if k in ("units", "calendar")}
+        wanted = wanted.assign({bounds: raw[bounds].assign_attrs(plain)})
     try:
         decoded = xr.decode_cf(wanted, mask_and_scale=False, decode_timedelta=False)
         decoded["time"].values  # noqa: B018 - wrong units show when they are used
