@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import logging
+from pathlib import Path
 
 import netCDF4
 import numpy as np
@@ -16,7 +17,7 @@ import product_files as make
 from h2cm import units
 from h2cm.sources import catalogue, products
 from h2cm.sources.harmonise.statics import FEATURES
-from h2cm.sources.products import globsnow, raster, values
+from h2cm.sources.products import axes, globsnow, opening, raster, reading, times, values
 from h2cm.space import regrid
 from h2cm.space.grid import Grid
 from h2cm.store import DataError
@@ -561,3 +562,58 @@ def test_real_relief_through_the_layout_of_gtopo30(shared, tmp_path):
         coarse, exact = (regrid.regrid(f, Grid(5.0)) for f in (data["elevation"], sample["elevation_mean"]))
     assert float(abs(coarse - exact).max()) < 0.5  # rounded to metres
     assert float(coarse.sel(lat=32.5, lon=87.5)) > 4500  # Tibet
+
+
+DATA = Path(__file__).parent / "data"
+
+
+def test_real_temperature_and_dew_point():
+    """CAMS EAC4 of the present data store: the deficit from its own two temperatures, and the air near Hawaii."""
+    with (
+        products.read("era5", [DATA / "cams_eac4_surface.nc"]) as data,
+        xr.open_dataset(DATA / "cams_eac4_surface.nc") as raw,
+    ):
+        assert data.attrs["step"] == "3 hours" and data.sizes == {"time": 16, "lat": 4, "lon": 5}
+        wanted = raw.sel(latitude=23.0, longitude=-162.25, valid_time="2022-11-20T12:00", method="nearest")
+        found = data.sel(lat=wanted.latitude, lon=wanted.longitude, time=wanted.valid_time)
+        t, d = float(wanted.t2m), float(wanted.d2m)
+        expected = 6.1121 * (np.exp(17.502 * (t - 273.16) / (t - 32.19)) - np.exp(17.502 * (d - 273.16) / (d - 32.19)))
+        assert float(found["vapour_pressure_deficit"]) == pytest.approx(expected, rel=1e-5) and 2 < expected < 15
+
+
+@pytest.mark.parametrize(
+    ("name", "hours", "first"), [("era5_new_store.nc", 1, "2024"), ("era5_former_store.nc", 1, "20")]
+)
+def test_real_files_of_both_data_stores_of_copernicus(name, hours, first):
+    """Time axis, names and packing are read as they are; one grid point alone is no map, and is refused as such."""
+    row = catalogue.product("era5")
+    with opening.open_file(DATA / name) as raw, xr.open_dataset(DATA / name) as plain:
+        temperature = next(n for n in ("t2m", "u10", "sp") if n in raw)
+        ready = times.decode(axes.rename(raw, row, name), name)
+        starts, step, _ = times.starts(ready, "any", name)
+        time = axes.find_axis(raw, "time", row, name)
+        np.testing.assert_array_equal(starts, plain[time].values.astype("datetime64[ns]"))
+        assert step == "any" and str(starts[0]).startswith(first)
+        if temperature == "t2m" and raw.sizes["latitude"] > 1:
+            found = reading.standardise(raw, row, DATA / name)["air_temperature"]
+            assert found.dims == ("time", "lat", "lon") and 200 < float(found.mean()) < 330
+        else:
+            with pytest.raises(DataError, match="expected at least two latitudes along one dimension"):
+                reading.standardise(raw, row, DATA / name)
+
+
+def test_a_real_tile_of_modis_lies_where_its_name_says(monkeypatch):
+    """h09v05 of another product in the same projection: 30 to 40° N."""
+    path = DATA / "MOD10A2.A2022033.h09v05.061.2022042050729.hdf"
+    modis = products.module("modis_fapar")
+    monkeypatch.setattr(modis, "NAME", "Maximum_Snow_Extent")
+    values, lat, lon = modis.read_tile(path, 9, 5)
+    assert values.shape == (24, 24) and set(np.unique(values)) <= {25, 200}
+    assert 30 < lat.min() < lat.max() < 40 and -118 < lon.min() < lon.max() < -92
+    with pytest.raises(DataError, match="expected the corners of h10v05"):
+        modis.read_tile(path, 10, 5)
+
+
+def test_the_real_record_of_mauna_loa():
+    found = products.read("mauna_loa", [DATA / "co2_mm_mlo.csv"])["co2"]
+    assert float(found.sel(time="1958-03-01")) == 315.71 and found.sizes["time"] == 23

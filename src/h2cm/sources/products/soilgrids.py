@@ -47,18 +47,26 @@ def _scale(name: str) -> float:
     return row.scale * units.conversion(row.unit[0], row.store_unit)[0]
 
 
-def read(files: Sequence[Path]) -> xr.Dataset:
-    """The properties, mean of the upper 30 cm, dimensions lat, lon."""
+def read(files: Sequence[Path], complete: bool = True) -> xr.Dataset:
+    """The properties, mean of the upper 30 cm, dimensions lat, lon.
+
+    `complete`: all of them are wanted; otherwise those whose files are there, from the depths that are there.
+    """
     result = {}
     for name, row in ROW.variables.items():
-        total = 0.0
+        total = known = 0.0
         for begin, weight in _file_names(name).items():
             tiles = [f for f in map(Path, files) if f.name.startswith(f"{begin}_")]
+            if not tiles and not complete:
+                continue
             if not tiles:
                 raise DataError(f"soilgrids: {name}: expected files named {begin}{_ending(name)}*.tif, found none")
             layer = raster.average(tiles, {name: lambda v: v.astype("f8")}, lambda v: v != MISSING)[name]
-            total = total + weight * layer * _scale(name)
-        result[name] = total.astype("f4").assign_attrs(units=row.store_unit)
+            total, known = total + weight * layer * _scale(name), known + weight
+        if known:
+            result[name] = (total if complete else total / known).astype("f4").assign_attrs(units=row.store_unit)
+    if not result:
+        raise DataError("soilgrids: expected files named like sand_0-5cm_mean*.tif, found none")
     return xr.Dataset(result, attrs={"product": "soilgrids", "layout": "maps of version 2.0 and of 2017"})
 
 
