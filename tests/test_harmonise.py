@@ -355,3 +355,13 @@ def test_a_map_that_misses_the_land(tmp_path):
     values = np.array([[1.0, np.nan, np.nan]])
     with pytest.raises(DataError, match=r"at least 50% of the land cells, found them in 33%: the map is upside down"):
         observed(values, target(cells, 90.0), "grun: runoff", 0.5)
+
+
+def test_monthly_means_are_no_forcing(tmp_path):
+    months = pd.date_range("2003-01-01", "2003-03-01", freq="MS")
+    time = ((months - months[0]).days.values, {"units": "days since 2003-01-01"})
+    axes = {"valid_time": time, "latitude": make.lat(), "longitude": make.lon()}
+    row = (tuple(axes), np.full((3, 4, 8), 290.0), {"units": "K"})
+    make.netcdf(tmp_path / "era5" / "era5_2003.nc", axes, {"t2m": row, "d2m": row})
+    with pytest.raises(DataError, match=r"era5: expected steps of at most a day, as it is forcing, .* one each month"):
+        harmonise("vapour_pressure_deficit", config(*JANUARY), tmp_path, CELL)

@@ -581,25 +581,25 @@ def test_real_temperature_and_dew_point():
         assert float(found["vapour_pressure_deficit"]) == pytest.approx(expected, rel=1e-5) and 2 < expected < 15
 
 
-@pytest.mark.parametrize(
-    ("name", "hours", "first"), [("era5_new_store.nc", 1, "2024"), ("era5_former_store.nc", 1, "20")]
-)
-def test_real_files_of_both_data_stores_of_copernicus(name, hours, first):
-    """Time axis, names and packing are read as they are; one grid point alone is no map, and is refused as such."""
+def test_a_real_file_of_the_present_store_that_is_a_sample():
+    """Noon of the first of each month is no monthly mean."""
+    with pytest.raises(DataError, match=r"the stamps fit no rule: .* found 2014-01-01T12:00, 2014-02-01T12:00"):
+        products.read("era5", [DATA / "era5_new_store.nc"])
+
+
+def test_a_real_file_of_the_former_store():
+    """Packed as 16-bit integers, hours since 1900; one grid point alone is no map, and is refused as such."""
     row = catalogue.product("era5")
-    with opening.open_file(DATA / name) as raw, xr.open_dataset(DATA / name) as plain:
-        temperature = next(n for n in ("t2m", "u10", "sp") if n in raw)
-        ready = times.decode(axes.rename(raw, row, name), name)
-        starts, step, _ = times.starts(ready, "any", name)
-        time = axes.find_axis(raw, "time", row, name)
-        np.testing.assert_array_equal(starts, plain[time].values.astype("datetime64[ns]"))
-        assert step == "any" and str(starts[0]).startswith(first)
-        if temperature == "t2m" and raw.sizes["latitude"] > 1:
-            found = reading.standardise(raw, row, DATA / name)["air_temperature"]
-            assert found.dims == ("time", "lat", "lon") and 200 < float(found.mean()) < 330
-        else:
-            with pytest.raises(DataError, match="expected at least two latitudes along one dimension"):
-                reading.standardise(raw, row, DATA / name)
+    path = DATA / "era5_former_store.nc"
+    with opening.open_file(path) as raw, xr.open_dataset(path) as plain:
+        assert raw["t2m"].encoding["dtype"] == np.int16 and "since 1900" in raw["time"].attrs["units"]
+        ready = times.decode(axes.rename(raw, row, "x"), "x")
+        starts, step, _ = times.starts(ready, "any", "x")
+        np.testing.assert_array_equal(starts, plain["time"].values.astype("datetime64[ns]"))
+        temperature = reading.take(ready, "t", row.variables["air_temperature"], "x")
+        assert step == "any" and 200 < float(temperature.mean()) < 330
+        with pytest.raises(DataError, match="expected at least two latitudes along one dimension"):
+            reading.standardise(raw, row, path)
 
 
 def test_a_real_tile_of_modis_lies_where_its_name_says(monkeypatch):

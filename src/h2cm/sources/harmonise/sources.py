@@ -68,10 +68,18 @@ def _variable(data: xr.Dataset, name: str, product: str) -> xr.DataArray:
     return data[name]
 
 
+def _within_a_day(data: xr.Dataset, product: str) -> str:
+    """The time step of forcing, which must not be longer than a day: a monthly mean is no day's weather."""
+    step = data.attrs["step"]
+    if step in ("month", "8 days"):
+        raise DataError(f"{product}: expected steps of at most a day, as it is forcing, the files hold one each {step}")
+    return step
+
+
 def daily(archive: Archive, product: str, name: str, seasonal: bool = False) -> np.ndarray:
     """Daily means (day, cell) of a forcing variable, without gaps; `seasonal` ones are checked for their seasons."""
     with archive.open(product) as data:
-        values = to_cells(_variable(data, name, product), data.attrs["step"], archive.target, "time")
+        values = to_cells(_variable(data, name, product), _within_a_day(data, product), archive.target, "time")
     values = complete(values, archive.target, f"{product}: {name}")
     if seasonal:
         check_seasons(values, archive.target, f"{product}: {name}")
@@ -85,7 +93,7 @@ def carbon_dioxide(archive: Archive) -> np.ndarray:
     in between: the gradients and seasons of that year on the level of its own.
     """
     with archive.open("cams_co2") as data:
-        values = to_cells(_variable(data, "co2", "cams_co2"), data.attrs["step"], archive.target, "time")
+        values = to_cells(_variable(data, "co2", "cams_co2"), _within_a_day(data, "cams_co2"), archive.target, "time")
     days, begin = pd.DatetimeIndex(archive.target.days), catalogue.product("cams_co2").period[0]
     early = (days.year < begin) & np.isnan(values).all(1)
     if early.any():

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 BOUNDS = ("time_bnds", "time_bounds", "time_bnd", "bounds_time")
 """Names of bounds, where the time axis does not name them."""
 
-START, MIDDLE, END = (0.0, 0.05), (0.35, 0.65), (0.85, 1.0)
+START, MIDDLE, END = (0.0, 0.03), (0.35, 0.65), (0.85, 1.0)
 """Share of the month that has passed at stamps of the three kinds."""
 
 MONTHS = dict(zip(("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), range(1, 13)))
@@ -201,7 +201,7 @@ def starts(raw: xr.Dataset, step: str, origin: str) -> tuple[np.ndarray, str, st
             )
         if lengths is None and typical is not None and typical > 2 * LONGEST:
             raise DataError(f"{origin}: time: expected monthly steps, they are {typical:g} days apart")
-        months, how = _months(values, bounds, origin)
+        months, how = _months(values, bounds, origin, strict=step == "any")
         return months.astype(NS), "month", how
     if bounds is None:
         begin, how = _real(values, origin), "stamps in their steps"
@@ -212,12 +212,16 @@ def starts(raw: xr.Dataset, step: str, origin: str) -> tuple[np.ndarray, str, st
     return (begin if step == "any" else begin.astype("datetime64[D]").astype(NS)), step, how
 
 
-def _months(values: np.ndarray, bounds: np.ndarray | None, origin: str) -> tuple[np.ndarray, str]:
-    """The months that stamps stand for, and how that is known."""
+def _months(values: np.ndarray, bounds: np.ndarray | None, origin: str, strict: bool = False) -> tuple[np.ndarray, str]:
+    """The months that stamps stand for, and how that is known.
+
+    `strict`: where a layout leaves the step open, a stamp at the start is one at midnight; noon of the first of each month
+    is the weather of that hour, one sample a month, not its mean.
+    """
     if bounds is not None:
         return _month(bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) / 2), "months between their bounds"
     passed, months = _passed(values), _month(values)
-    kinds = {"start": START, "middle": MIDDLE, "end": END}
+    kinds = {"start": (0.0, 1e-9) if strict else START, "middle": MIDDLE, "end": END}
     how = next((kind for kind, (low, high) in kinds.items() if ((passed >= low) & (passed <= high)).all()), None)
     if how is None:
         odd = ", ".join(str(v)[:16] for v in values[:3])
@@ -251,7 +255,7 @@ def settle(data: xr.Dataset, step: str) -> tuple[xr.Dataset, str]:
         )
     hours = float(np.median(np.diff(times)) / np.timedelta64(1, "h"))
     if hours > 27 * 24:
-        months, _ = _months(times, None, data.attrs["product"])
+        months, _ = _months(times, None, data.attrs["product"], strict=True)
         return data.assign_coords(time=months.astype(NS)), "month"
     if hours >= 24:
         return data.assign_coords(time=times.astype("datetime64[D]").astype(NS)), "day"
