@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from matplotlib.image import imread
 
 import product_files as make
+from fake_oneflux import tables, write_zip
 from h2cm.inspect import inspect, main
 from h2cm.sources import products
 from h2cm.store import DataError
@@ -158,3 +159,11 @@ def test_the_console_command(arguments, code, tmp_path):
     done = subprocess.run([sys.executable, "-m", "h2cm", *arguments], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == code
     assert ("Read as   mauna_loa" in done.stdout) if code == 0 else ("usage: h2cm inspect" in done.stderr)
+
+
+def test_the_archive_of_a_tower(tmp_path):
+    path = write_zip(tmp_path / "FLX_AA-One_FLUXNET2015_FULLSET_2000-2001_beta-3", "AA-One", *tables())
+    report = inspect(path)
+    assert report.read_as == "towers" and "site AA-One" in str(report) and "TA_ERA 100% present" in str(report)
+    icos = path.rename(tmp_path / "ICOSETC_AA-One_ARCHIVE_L2.zip")
+    assert "its reader does not take it" in str(inspect(icos)) and inspect(icos).read_as is None

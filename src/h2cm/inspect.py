@@ -147,11 +147,13 @@ def contents(path: Path, kind: str, report: Report) -> set[str]:
 def _tower(path: Path, report: Report) -> None:
     from h2cm.sources.towers import oneflux
 
-    for table in oneflux.read(path):
-        if isinstance(table, pd.DataFrame):
-            report.add(f"{table.index[0]:%Y-%m-%d} to {table.index[-1]:%Y-%m-%d}: {', '.join(table.columns)}", 1)
-            present = table.notna().mean()
-            report.add(f"present: {', '.join(f'{name} {share:.0%}' for name, share in present.items())}", 1)
+    if reason := oneflux.unusable([path.parent]).get(path):
+        raise DataError(reason)
+    tower = oneflux.read(path)
+    report.add(f"site {tower.site}: {tower.layout}", 1)
+    for table in (tower.daily, tower.monthly):
+        share = "; ".join(f"{name} {there:.0%} present" for name, there in table.notna().mean().items())
+        report.add(f"{table.index[0]:%Y-%m-%d} to {table.index[-1]:%Y-%m-%d}: {share}", 1)
     report.read_as = "towers"
 
 
@@ -226,7 +228,7 @@ def ranked(path: Path, names: set[str]) -> list[tuple[Product, str]]:
     """Products that a file may be of, the likeliest first, and why."""
     found = []
     for row in catalogue.load().values():
-        if row.role == "published":
+        if row.id not in products.PRODUCTS:
             continue
         fits = [p for p in row.files if fnmatchcase(path.name, p.replace("{year}", "*")) and p not in VAGUE]
         skipped = any(fnmatchcase(path.name, p) for p in row.skip)

@@ -28,7 +28,7 @@ from h2cm.store import DataError
 log = logging.getLogger(__name__)
 
 PRODUCTS: dict[str, tuple[str, ...]] = {
-    name: row.holds for name, row in catalogue.load().items() if row.role != "published"
+    name: row.holds for name, row in catalogue.load().items() if row.role not in ("published", "towers")
 }
 """What the reader of each product makes, by the names of the standardised data set."""
 
