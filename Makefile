@@ -37,9 +37,10 @@ lint: env
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
-# The tables of keys in config/README.md.
+# The tables of keys in config/README.md and of layouts in docs/data.md.
 docs: env
 	$(BIN)/python -m h2cm.workflow.reference config/README.md
+	$(BIN)/python -m h2cm.sources.catalogue docs/data.md
 
 # Exact versions of all packages but PyTorch and what belongs to it.
 lock: env

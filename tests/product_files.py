@@ -345,4 +345,4 @@ def gtopo30(folder: Path) -> None:
 
 def tootchi(folder: Path) -> None:
     """One tile of 0-90° N, 0-90° E: lake, flooded (north), groundwater, none (south)."""
-    geotiff(folder / "tootchi" / "CW.tif", np.array([[1, 2], [3, 0]], "u1"), 0, 90, 45)
+    geotiff(folder / "tootchi" / "CW_TCI.tif", np.array([[4, 2], [1, 0]], "u1"), 0, 90, 45)

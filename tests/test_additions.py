@@ -190,7 +190,6 @@ def a_data_product(copy):
     """A second product of runoff: its files are read, its row is in Table 1, the store's runoff is made of it."""
     products = copy.folder / "src/h2cm/sources/products"
     (products / "added.py").write_text((products / "grun.py").read_text().replace('"grun"', '"added"'))
-    copy.insert("src/h2cm/sources/products/__init__.py", '    "grun": ("runoff",),', '    "added": ("runoff",),\n')
     catalogue = copy.folder / "config/products.yaml"
     row = re.search(r"^grun:\n(?:  .*\n)+", catalogue.read_text(), re.M).group()
     row = row.replace("grun:", "added:", 1).replace("G-RUN ensemble", "Added runoff")

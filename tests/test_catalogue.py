@@ -2,7 +2,6 @@
 
 import re
 from datetime import date
-from fnmatch import fnmatch
 
 import pytest
 
@@ -10,7 +9,7 @@ from h2cm import config
 from h2cm.config import ConfigError
 from h2cm.sources import catalogue
 from h2cm.sources.harmonise import products_of
-from h2cm.sources.products import PRODUCTS, module
+from h2cm.sources.products.values import is_monthly
 from h2cm.units import conversion
 from h2cm.vocabulary import VARIABLES
 
@@ -44,11 +43,12 @@ ROW = {
     "name": "X",
     "version": "1",
     "role": "forcing",
-    "door": "https",
+    "access": "https",
     "address": "https://x.org/{year}.nc",
     "files": "{year}.nc",
     "format": "netcdf",
-    "layout": "x(time, lat, lon)",
+    "layout": {"text": "x(time, lat, lon)"},
+    "known": {"documented": "https://x.org"},
     "variables": {"x": {"name": "x", "unit": "K", "store_unit": "K"}},
     "space": "1°",
     "time": "daily",
@@ -71,12 +71,11 @@ def test_every_target_and_every_forcing_has_a_product():
 
 
 def test_units_of_the_files_can_be_turned_into_those_of_the_store():
-    by_the_reader = {"era5", "cams_co2", "carboscope", "gfed"}  # from two variables, moles, per cell, per month
     for name, row in catalogue.load().items():
-        for variable in row.variables.values() if name not in by_the_reader else ():
-            scale, offset = conversion(variable.unit, variable.store_unit)
-            assert scale > 0, name
-            assert offset == 0, name
+        for variable in row.variables.values():
+            if not is_monthly(variable.unit[0]):
+                scale, _ = conversion(variable.unit[0], variable.store_unit)
+                assert scale > 0, name
 
 
 @pytest.mark.parametrize(
@@ -86,8 +85,8 @@ def test_units_of_the_files_can_be_turned_into_those_of_the_store():
         ({"colour": "red"}, r"x\.colour: Extra inputs"),
         ({"source": []}, r"x\.source: "),
         ({"address": "https://x.org/{depth}.nc"}, r"x: .*names \['depth'\]"),
-        ({"door": "local"}, "needs `instructions`"),
-        ({"door": "cds"}, "needs a `request`"),
+        ({"access": "by hand"}, "needs `instructions`"),
+        ({"access": "cds"}, "needs a `request`"),
         ({"period": None}, "needs a `period`"),
         ({"feeds": ["tempr"]}, r"feeds \['tempr'\]"),
         ({"variables": {"x": {"name": "x", "unit": "K", "store_unit": "K", "sign": 2}}}, r"x\.variables\.x\.sign"),
@@ -164,24 +163,62 @@ def fed(name):
     return {key for key, row in catalogue.load().items() if name in row.feeds and row.role != "published"}
 
 
-@pytest.mark.parametrize("name", sorted(name for name in PRODUCTS if hasattr(module(name), "LAYOUT")))
-def test_files_are_named_as_the_readers_expect(name):
-    layout, row = module(name).LAYOUT, catalogue.product(name)
-    file = layout.file_name(date(2001, 1, 1), date(2001, 12, 31)) or layout.pattern.replace("*", "INV1")
-    if name == "modis_fapar":  # its layout is that of AppEEARS
-        file = "MOD15A2H.A2001001.h18v04.061.2020061162134.hdf"
-    assert fnmatch(file, row.pattern(catalogue.WHOLE))
-    assert fnmatch(file, module(name).PATTERN)
-    if row.yearly:
-        assert fnmatch(file, row.pattern("2001"))
-        assert not fnmatch(file, row.pattern("2002"))
-
-
-def test_documentation_has_each_product_with_its_door_and_size():
+def test_documentation_has_each_product_with_its_access_and_size():
     text = (catalogue.PATH.parents[1] / "docs" / "data.md").read_text()
+    text = text.partition(catalogue.MARKS[0])[0]  # before the table of how they are known
     rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|$", text, re.MULTILINE))
     assert sorted(rows) == sorted(IDS)
     for name, row in catalogue.load().items():
-        door, size = rows[name].split(" | ")[1:3]
-        assert door.startswith("by hand" if row.door == "local" else row.door), name
+        access, size = rows[name].split(" | ")[1:3]
+        assert access.startswith(row.access), name
         assert size == ("?" if row.gigabytes is None else f"{row.gigabytes:g}"), name
+
+
+def test_documentation_says_how_each_layout_is_known():
+    text = (catalogue.PATH.parents[1] / "docs" / "data.md").read_text()
+    assert catalogue.with_known_table(text) == text, "docs/data.md is out of date: make docs"
+    table = catalogue.known_table()
+    for name, row in catalogue.load().items():
+        assert f"| `{name}` | {row.known.best} |" in table
+
+
+def test_a_layout_must_be_known_somehow():
+    with pytest.raises(ConfigError, match=r"x\.known: .*expected `seen`, `read_by_others` or `documented`"):
+        catalogue.parse({"x": {**ROW, "known": {"open": "all"}}})
+
+
+def test_facts_of_the_layout_and_of_the_citation_are_hashed_apart(monkeypatch):
+    """Another unit changes what is read, another citation what is printed; words of explanation change neither."""
+
+    def hashes(**change):
+        rows = catalogue.parse({"x": {**ROW, **change}})
+        monkeypatch.setattr(catalogue, "load", lambda: rows)
+        return [catalogue.row_hash("x", facts) for facts in (catalogue.LAYOUT_FACTS, catalogue.CITATION_FACTS)]
+
+    layout, citation = hashes()
+    other = {"x": {"name": "x", "unit": "degC", "store_unit": "K"}}
+    assert hashes(variables=other)[0] != layout and hashes(variables=other)[1] == citation
+    assert (
+        hashes(citation="Y (2002)") == [layout, hashes(citation="Y (2002)")[1]] and hashes(citation="Y")[1] != citation
+    )
+    assert hashes(layout={"text": "other words"}, note="seen", instructions="ask") == [layout, citation]
+
+
+def test_table_1_prints_what_the_citation_facts_say():
+    """`table` reads no other key of a row: else an edit would leave it stale."""
+    rows, read = catalogue.load(), set()
+
+    class Row:
+        def __init__(self, row):
+            self.row = row
+
+        def __getattr__(self, key):
+            read.add(key)
+            return getattr(self.row, key)
+
+    catalogue.load, kept = lambda: {name: Row(row) for name, row in rows.items()}, catalogue.load
+    try:
+        catalogue.table()
+    finally:
+        catalogue.load = kept
+    assert read <= set(catalogue.CITATION_FACTS)

@@ -17,6 +17,9 @@ import pytest
 import yaml
 
 from conftest import ROOT
+from h2cm import config
+from h2cm.sources.harmonise import products_of
+from h2cm.workflow.plan import Plan
 
 CONFIG = {
     "run": "test",
@@ -132,6 +135,31 @@ def test_an_edit_of_a_reader_harmonises_its_variable(done, edit):
     jobs = planned(done)
     # the synthetic Earth writes its products with the same modules
     assert jobs["twin"] == 1 and jobs["grid"] == 0
+
+
+def test_an_edit_of_the_catalogue_makes_what_reads_it(done, edit):
+    """An edited citation is printed anew, an edited unit read anew; explanations run nothing."""
+    edit("config/products.yaml", "  note: >-", "  note: >-\n    Said otherwise.")
+    assert planned(done) == {}
+    edit("config/products.yaml", "citation: Huffman et al. (2016)", "citation: Huffman et al. (2023)")
+    assert planned(done) == {"table": 1}
+    edit(
+        "config/products.yaml",
+        "unit: mm/day, store_unit: mm day-1, range: [0, 2000]",
+        "unit: mm/h, store_unit: mm day-1, range: [0, 2000]",
+    )
+    assert planned(done)["twin"] == 1  # the synthetic Earth writes its products as their rows say
+
+
+def test_of_the_original_products_only_what_reads_a_row_is_made_anew():
+    """The keys of the harmonising rule: the rows of the variable's own products, and the members of ensembles."""
+    plan = Plan(config.load(ROOT / "config" / "paper.yaml"))
+    assert set(plan.layouts(products_of("nee_oco2"))) == {"oco2_mip", "gfed"}
+    keys = {name: plan.keys("harmonise", products=products_of(name)) for name in ("nee_oco2", "precipitation")}
+    assert keys["nee_oco2"]["products"]["min_members"] == 2 and "min_members" not in keys["precipitation"].get(
+        "products", {}
+    )
+    assert plan.citations("datasets") and not plan.citations("networks")
 
 
 def test_a_value_of_training_trains_again_and_all_below(done, edit):

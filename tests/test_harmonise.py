@@ -165,7 +165,7 @@ def test_no_fire_product_means_no_net_flux(tmp_path, caplog):
     path.rename(path.with_name("GFED4.1s_2014.hdf5"))
     with pytest.raises(DataError, match="carboscope less gfed: expected values between 2014-12-31 and 2015-01-31"):
         harmonise("nee_carboscope", config("2014-12-31", "2015-01-31"), tmp_path, CELL)
-    assert "gfed has no fire emissions in 1 months" in caplog.text
+    assert "gfed has no fire emissions in one month, 2015-01" in caplog.text
     with pytest.raises(DataError, match=r"gfed: expected files of 2015 to 2015 in .* only those of other years"):
         harmonise("nee_carboscope", config("2015-01-01", "2015-01-31"), tmp_path, CELL)
 
@@ -180,10 +180,15 @@ def test_carbon_use_efficiency(tmp_path):
 
 
 def test_process_models_are_compared_one_by_one(tmp_path, caplog):
+    """Those without respiration are left out, which is reported; too few are an error that says why."""
     make.trendy(tmp_path)
-    with caplog.at_level(logging.WARNING):
-        models = comparison("trendy", config(*JANUARY), tmp_path, CELL)
-    assert list(models.model.values) == ["A"] and "B has no ra, rh and is left out" in caplog.text
+    with pytest.raises(
+        DataError, match=r"at least 2 members .* found 1: A\. Left out:\s+B: it has no ra, rh\s+C: it has"
+    ):
+        comparison("trendy", config(*JANUARY), tmp_path, CELL)
+    models = comparison("trendy", config(*JANUARY, products={"min_members": 1}), tmp_path, CELL)
+    assert list(models.model.values) == ["A"] and "B is left out: it has no ra, rh" in caplog.text
+    assert models.attrs["members"] == "A" and models.attrs["left_out"].startswith("B: it has no ra, rh; C: ")
     np.testing.assert_allclose(
         [models.gpp, models.ter, models.nee], np.reshape([4, 3.5, -0.5], (3, 1, 1, 1)), rtol=1e-6
     )
@@ -350,3 +355,13 @@ def test_a_map_that_misses_the_land(tmp_path):
     values = np.array([[1.0, np.nan, np.nan]])
     with pytest.raises(DataError, match=r"at least 50% of the land cells, found them in 33%: the map is upside down"):
         observed(values, target(cells, 90.0), "grun: runoff", 0.5)
+
+
+def test_monthly_means_are_no_forcing(tmp_path):
+    months = pd.date_range("2003-01-01", "2003-03-01", freq="MS")
+    time = ((months - months[0]).days.values, {"units": "days since 2003-01-01"})
+    axes = {"valid_time": time, "latitude": make.lat(), "longitude": make.lon()}
+    row = (tuple(axes), np.full((3, 4, 8), 290.0), {"units": "K"})
+    make.netcdf(tmp_path / "era5" / "era5_2003.nc", axes, {"t2m": row, "d2m": row})
+    with pytest.raises(DataError, match=r"era5: expected steps of at most a day, as it is forcing, .* one each month"):
+        harmonise("vapour_pressure_deficit", config(*JANUARY), tmp_path, CELL)

@@ -1,4 +1,4 @@
-"""Retrieval of whole parts of products: the doors of the archives, what is there, what a person must do."""
+"""Retrieval of whole parts of products: what the archives hold, what is there, what a person must do."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ import pytest
 from fake_oneflux import tables, write_zip
 from h2cm import config
 from h2cm.sources import catalogue, retrieve
-from h2cm.sources.retrieve import doors
+from h2cm.sources.retrieve import archives
 from h2cm.sources.towers import oneflux
 from h2cm.store import DataError
 from loopback import serve
@@ -131,7 +131,7 @@ def test_doi_gives_names_addresses_and_checksums(archive, row, tmp_path, monkeyp
             return address
 
     monkeypatch.setattr(pooch.downloaders, "doi_to_repository", lambda doi: Record())
-    row(door="doi", address="10.5281/zenodo.1", files="*", format="zarr")
+    row(access="doi", address="10.5281/zenodo.1", files="*", format="zarr")
     files = retrieve.retrieve("x", "all", tmp_path / "data", **QUICK)
     assert list(files["file"]) == ["x/store/store/mask/.zarray", "x/store.zip"]
     retrieve.retrieve("x", "all", tmp_path / "data", **QUICK)
@@ -150,7 +150,7 @@ def test_earthdata_finds_granules(archive, content, row, tmp_path, monkeypatch):
     module = ModuleType("earthaccess")
     module.search_data = lambda **query: searches.append(query) or [granule]
     monkeypatch.setitem(sys.modules, "earthaccess", module)
-    row(door="earthdata", address="SHORT", files="g.{year}.nc", request={"version": "061"})
+    row(access="earthdata", address="SHORT", files="g.{year}.nc", request={"version": "061"})
     with pytest.raises(DataError, match=r"no login for urs\.earthdata\.nasa\.gov in ~/\.netrc\. Get an account"):
         retrieve.retrieve("x", "2001", tmp_path / "data", **QUICK)
     (tmp_path / "home" / ".netrc").write_text("machine urs.earthdata.nasa.gov login me password secret\n")
@@ -179,8 +179,8 @@ def test_icos_takes_sums_from_the_collection(content, row, monkeypatch):
     module.meta = SimpleNamespace(get_collection_meta=lambda uri: SimpleNamespace(members=members))
     monkeypatch.setitem(sys.modules, "icoscp_core", package)
     monkeypatch.setitem(sys.modules, "icoscp_core.icos", module)
-    product = row(door="icos", address="https://meta.icos-cp.eu/collections/x", files="*_{year}_050_monthly.nc")
-    (file,) = doors.icos(product, "2001", ())
+    product = row(access="icos", address="https://meta.icos-cp.eu/collections/x", files="*_{year}_050_monthly.nc")
+    (file,) = archives.icos(product, "2001", ())
     assert file.address == "https://data.icos-cp.eu/objects/abc"
     assert file.checksum == "sha256:" + hashlib.sha256(content).hexdigest()
     assert file.headers == ("Cookie: cpauthToken=abc",)
@@ -190,7 +190,7 @@ def test_icos_takes_sums_from_the_collection(content, row, monkeypatch):
 
     module.auth.get_token = no_login
     with pytest.raises(DataError, match=r"no login .*init_config_file"):
-        doors.icos(product, "2001", ())
+        archives.icos(product, "2001", ())
 
 
 def test_the_towers_come_by_their_doi_and_stay_archives(archive, monkeypatch, tmp_path):
@@ -226,7 +226,7 @@ def test_the_towers_come_by_their_doi_and_stay_archives(archive, monkeypatch, tm
     archive.add("sparql", json.dumps(answer).encode())
     monkeypatch.setattr(meta, "_envri_conf", replace(ICOS_CONFIG, sparql_endpoint=archive.address + "/sparql"))
     monkeypatch.setattr(auth, "get_token", lambda: SimpleNamespace(cookie_value="cpauthToken=abc"))
-    monkeypatch.setattr(doors, "ICOS_DATA", archive.address)
+    monkeypatch.setattr(archives, "ICOS_DATA", archive.address)
     files = retrieve.retrieve("warm_winter", "all", tmp_path / "data", **QUICK)
     assert files["file"].tolist() == ["warm_winter/FLX_AA-One_FLUXNET2015_FULLSET_2000-2001_beta-3.zip"]
     found = oneflux.find([tmp_path / "data" / "warm_winter"])
@@ -239,14 +239,14 @@ def test_the_towers_come_by_their_doi_and_stay_archives(archive, monkeypatch, tm
         retrieve.retrieve("warm_winter", "all", tmp_path / "data", **QUICK)
 
 
-@pytest.mark.parametrize("door", ["cds", "ads"])
-def test_copernicus_orders_only_what_is_not_there(archive, content, row, tmp_path, monkeypatch, door):
+@pytest.mark.parametrize("access", ["cds", "ads"])
+def test_copernicus_orders_only_what_is_not_there(archive, content, row, tmp_path, monkeypatch, access):
     orders = []
 
     class Client:
         def __init__(self, url, key, progress):
             assert key == "secret"
-            assert url == (doors.ADS if door == "ads" else None)
+            assert url == (archives.ADS if access == "ads" else None)
 
         def retrieve(self, name, request):
             orders.append((name, request))
@@ -257,7 +257,7 @@ def test_copernicus_orders_only_what_is_not_there(archive, content, row, tmp_pat
     module.Client = Client
     monkeypatch.setitem(sys.modules, "cdsapi", module)
     row(
-        door=door,
+        access=access,
         address="name",
         files="t_{year}??.nc",
         months=[1, 2],
@@ -273,18 +273,18 @@ def test_copernicus_orders_only_what_is_not_there(archive, content, row, tmp_pat
         raise Exception("Missing/incomplete configuration file")
 
     module.api.get_url_key_verify = no_key
-    with pytest.raises(DataError, match=rf"{door.upper()}: no login .*~/\.cdsapirc"):
+    with pytest.raises(DataError, match=rf"{access.upper()}: no login .*~/\.cdsapirc"):
         retrieve.retrieve("x", "2002", tmp_path / "data", **QUICK)
 
 
 @pytest.mark.parametrize(
-    ("door", "name"), [("earthdata", "earthaccess"), ("cds", "cdsapi"), ("icos", "icoscp_core"), ("https", "fsspec")]
+    ("access", "name"), [("earthdata", "earthaccess"), ("cds", "cdsapi"), ("icos", "icoscp_core"), ("https", "fsspec")]
 )
-def test_a_missing_client_is_one_message(row, tmp_path, monkeypatch, door, name):
+def test_a_missing_client_is_one_message(row, tmp_path, monkeypatch, access, name):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".netrc").write_text("machine urs.earthdata.nasa.gov login me password secret\n")
     monkeypatch.setitem(sys.modules, name, None)
-    row(door=door, address="https://x.org/{year}*.nc", request={"a": "b"})
+    row(access=access, address="https://x.org/{year}*.nc", request={"a": "b"})
     with pytest.raises(DataError, match=rf"{name} is not installed.*pip install 'h2cm\[retrieve\]'"):
         retrieve.retrieve("x", "2001", tmp_path / "data")
 
@@ -296,7 +296,7 @@ def test_a_login_page_says_how_to_log_in(archive, content, row, tmp_path):
         retrieve.retrieve("x", "2001", tmp_path / "data", **QUICK)
 
 
-BY_HAND = {"door": "local", "address": "https://order.org", "instructions": "Order the files."}
+BY_HAND = {"access": "by hand", "address": "https://order.org", "instructions": "Order the files."}
 
 
 def test_by_hand_the_message_names_page_files_and_folder(row, tmp_path):

@@ -122,6 +122,10 @@ class Products(Section):
     local: dict[str, dict[Literal["folder", "pattern"], str]] = Field(
         {}, description="own files of a product: folder and file pattern, instead of its address"
     )
+    min_members: PositiveInt = Field(
+        2,
+        description="members of an ensemble (OCO-2 MIP, TRENDY) that must be readable; the others are left out, with a report",
+    )
 
 
 def _known_comparison(name: str) -> str:

@@ -55,7 +55,7 @@ def conversion(source: str, target: str) -> tuple[float, float]:
     ------
     DataError
         If a unit is unknown, the two are of different kinds, or `source` is per month, whose length varies
-        (see `h2cm.sources.products.reading.per_day`).
+        (see `h2cm.sources.products.times.per_day`).
     """
     if re.search(r"mon(th)?s?\b", source):
         raise DataError(f"unit {source!r}: months have different lengths, so no factor turns it into {target!r}")

@@ -117,6 +117,7 @@ if CONFIG.source in ("twin", "products"):
         params:
             config=lambda w: PLAN.keys("harmonise", products=products_of(w.variable)),
             folder=lambda w: PLAN.products,
+            layouts=lambda w: PLAN.layouts(products_of(w.variable)),
             code=lambda w: code("harmonise.py", *PLAN.readers(w.variable)),
         message:
             "Harmonising {wildcards.variable}"
@@ -142,6 +143,7 @@ if CONFIG.source in ("twin", "products"):
         params:
             config=lambda w: PLAN.keys("harmonise", products=products_of(w.competitor)),
             folder=lambda w: PLAN.products,
+            layouts=lambda w: PLAN.layouts(products_of(w.competitor)),
             code=lambda w: code("comparison.py", *PLAN.readers(w.competitor)),
         message:
             "Harmonising the competitor {wildcards.competitor}"
@@ -167,6 +169,7 @@ if CONFIG.source == "twin":
             runtime=growing(60),
         params:
             config=PLAN.keys("twin"),
+            layouts=PLAN.layouts(),
             code=code("twin.py"),
         message:
             "Making the synthetic Earth"

@@ -47,6 +47,7 @@ rule table:
         config=PLAN.keys("table"),
         folder=lambda w: RUN,
         caption=lambda w: TABLES[w.table].caption,
+        citations=lambda w: PLAN.citations(w.table),
         code=lambda w: code("table.py", f"h2cm.results.tables.{w.table}"),
     message:
         "Making table {wildcards.table}"

@@ -44,6 +44,7 @@ rule condense:
     params:
         config={},
         folder=lambda w: str(CONFIG.products.folder),
+        layouts=lambda w: PLAN.layouts([w.product]),
         code=lambda w: code("condense.py", f"h2cm.sources.products.{w.product}"),
     message:
         "Averaging the tiles of {wildcards.product} ({wildcards.part})"

@@ -1,12 +1,15 @@
 """The catalogue of data products: one row each in ``config/products.yaml``.
 
-Everything the workflow knows of a product before it opens a file stands there: where it comes from, what the files
-are called, what is in them, in which unit, and who is to be cited. Retrieval, readers, documentation and Table 1 of
-the paper (`table`) all take it from there.
+Everything the workflow knows of a product before it opens a file stands there and nowhere else: where it comes from,
+what the files are called, what is in them, in which unit, how that is known, and who is to be cited. Retrieval,
+readers, writers, documentation (`known_table`) and Table 1 of the paper (`table`) all take it from there.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import sys
 from functools import cache
 from pathlib import Path
 from string import Formatter
@@ -39,28 +42,93 @@ Texts = Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(lambda v
 """One text or several."""
 
 
-class Layout(Section):
+class Variable(Section):
     """How one variable stands in the files of a product."""
 
-    name: str = Field(description="name in the file, or how it is made of several")
-    unit: str = Field(description="unit in the file")
+    name: Texts = Field(
+        min_length=1, description="names in the files: the documented one, then others that are read too"
+    )
+    unit: Texts = Field(min_length=1, description="unit in the files, then other texts that stand for it there")
     store_unit: str = Field(description="unit after reading")
-    sign: Literal[1, -1] = Field(1, description="-1 where the file counts the other way than the store")
+    sign: Literal[1, -1] = Field(1, description="-1 where the files count the other way than the store")
+    range: tuple[float, float] | None = Field(
+        None, strict=False, description="possible values, in `unit`, as they stand in the files"
+    )
+    rounding: float = Field(0.0, ge=0, description="what a value may lie beyond `range`, in `unit`")
+    nodata: float | None = Field(None, description="what stands for a missing value")
+    scale: float = Field(1.0, description="whole numbers of rasters: what one of them is, in `unit`")
+    classes: tuple[int, ...] = Field((), strict=False, description="maps of classes: those that it is the share of")
+    dtype: str = Field("f4", description="type in the files")
+    packing: tuple[float, float] | None = Field(None, strict=False, description="scale_factor and add_offset")
+
+
+class Derived(Section):
+    """What a reader makes of several variables."""
+
+    of: str = Field(description="how")
+    store_unit: str
+
+
+class Layout(Section):
+    """How the files of a product are laid out: what readers look for and writers follow."""
+
+    text: str = Field(description="in words")
+    axes: dict[Literal["time", "lat", "lon", "level"], Texts] = Field(
+        {}, description="names of the axes: the documented one, then others that are read too"
+    )
+    step: Literal["any", "day", "8 days", "month"] = Field("any", description="time step; any: as the time axis shows")
+    stamp: Literal["start", "middle"] = Field("start", description="the moment of a step that its time stamp is")
+    calendar: str = "standard"
+    time_unit: str = "days since 1900-01-01"
+    split: Literal["day", "month", "year", "all"] = Field("all", description="what one file holds")
+    file_name: str = Field("", description="with {first} and {last} day, and {name} of a variable, member or model")
+    north_first: bool = Field(False, description="latitudes from north to south")
+    east: bool = Field(False, description="longitudes 0 to 360")
+    aligned: Literal["", "edges", "centres"] = Field(
+        "", description="what of the cells lies at the multiples of their width; nothing if empty"
+    )
+    nodata: tuple[int, ...] = Field((), strict=False, description="maps of classes: what stands for no class")
+    attrs: dict[str, str] = Field({}, description="attributes of the files")
+
+    def axis(self, name: str) -> str:
+        """The documented name of an axis."""
+        return self.axes.get(name, (name,))[0]
+
+
+class Known(Section):
+    """How the layout is known: a real file was seen, public code reads such files, or only documentation."""
+
+    seen: Texts = Field((), description="names of real files that the reader has read")
+    read_by_others: Texts = Field((), description="public code that reads the real files")
+    documented: Texts = Field((), description="where it is described")
+    open: str = Field("", description="what could not be confirmed: the reader must check")
+
+    @model_validator(mode="after")
+    def _somehow(self):
+        if not (self.seen or self.read_by_others or self.documented):
+            raise ValueError("expected `seen`, `read_by_others` or `documented`")
+        return self
+
+    @property
+    def best(self) -> str:
+        """The strongest of the three."""
+        return "seen" if self.seen else "read by others" if self.read_by_others else "documented"
 
 
 class Product(Section):
     """A row of the catalogue."""
 
+    id: str = Field(description="its key in the catalogue")
     label: str = Field(description="what is measured, as in Table 1")
     name: str
     version: str
     role: Literal["forcing", "static", "constraint", "fire", "comparison", "published", "towers"]
     feeds: Texts = Field((), description="variables of the store that need this product")
-    door: Literal["https", "doi", "earthdata", "cds", "ads", "icos", "local"]
+    access: Literal["https", "doi", "earthdata", "cds", "ads", "icos", "by hand"] = Field(description="how to get it")
     address: Texts = Field(
         description="https: address with {year}, {month} and the names in `choices`, * where the archive's list must be "
         "read; doi: DOI of a Zenodo or figshare record; earthdata: short name; cds, ads: data set; icos: collections (address or DOI); "
-        "local: page where the files are ordered",
+        "by hand: page where the files are ordered",
     )
     choices: dict[str, Texts] = Field({}, description="values of further names in the address")
     months: tuple[int, ...] = Field(tuple(range(1, 13)), strict=False, description="months the archive has files of")
@@ -70,13 +138,21 @@ class Product(Section):
     revision: str | None = Field(
         None, description="files whose names agree up to this text are revisions of one file; only the last is taken"
     )
-    files: str = Field(description="pattern of the file names, with {year} where there are files for each year")
+    files: Texts = Field(
+        min_length=1,
+        description="patterns of the file names, with {year} where there are files for each year: first the one that is "
+        "retrieved, then others that are read too",
+    )
+    skip: Texts = Field((), description="patterns of the names of files beside them that are not read")
     checksums: dict[str, str] = Field({}, description="algorithm:digest of a file, where the archive or others give it")
     format: Literal["netcdf", "hdf5", "hdf4", "geotiff", "zarr", "raw", "zip"] = Field(
         description="of the files; zip: archives that are read as they are"
     )
-    layout: str
-    variables: dict[str, Layout]
+    layout: Layout
+    known: Known
+    variables: dict[str, Variable]
+    derived: dict[str, Derived] = Field({}, description="what the reader makes of several variables")
+    members: int | None = Field(None, description="of the ensemble, where the product is one")
     space: str = Field(description="native grid")
     time: str = Field(description="native time step; - if there is none")
     condensed: bool = Field(
@@ -91,10 +167,7 @@ class Product(Section):
     doi: str
     licence: str
     source: Texts = Field(min_length=1, description="where the facts of this row were read")
-    unconfirmed: bool = Field(
-        False, description="some fact of the layout could not be confirmed: the reader must check"
-    )
-    instructions: str = Field("", description="local: what a person does to get the files")
+    instructions: str = Field("", description="by hand: what a person does to get the files")
     note: str = ""
 
     @model_validator(mode="after")
@@ -103,10 +176,10 @@ class Product(Section):
         unknown = names - {"year", "month"} - set(self.choices)
         if unknown:
             raise ValueError(f"the address names {sorted(unknown)}, which `choices` does not give")
-        if self.door == "local" and not self.instructions:
+        if self.access == "by hand" and not self.instructions:
             raise ValueError("a product that is fetched by hand needs `instructions`")
-        if self.door in ("cds", "ads") and not self.request:
-            raise ValueError(f"door {self.door} needs a `request`")
+        if self.access in ("cds", "ads") and not self.request:
+            raise ValueError(f"access {self.access} needs a `request`")
         if self.yearly and self.period is None:
             raise ValueError("a product with files for each year needs a `period`")
         unknown = set(self.feeds) - set(VARIABLES)
@@ -117,7 +190,12 @@ class Product(Section):
     @property
     def yearly(self) -> bool:
         """Whether the archive cuts the product into years."""
-        return "{year}" in self.files
+        return "{year}" in self.files[0]
+
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """Names of what its reader makes: variables and what is derived of them."""
+        return (*self.variables, *self.derived)
 
     def parts(self, first: int, last: int) -> list[str]:
         """The parts of the product that cover the years `first` to `last`: years, or `WHOLE`."""
@@ -125,9 +203,13 @@ class Product(Section):
             return [WHOLE]
         return [str(year) for year in range(max(first, self.period[0]), min(last, self.period[1]) + 1)]
 
+    def patterns(self, part: str) -> list[str]:
+        """Patterns of the names of the files of a part: first that of the archive."""
+        return [text.replace("{year}", part if part != WHOLE else "*") for text in self.files]
+
     def pattern(self, part: str) -> str:
-        """Pattern of the names of the files of a part."""
-        return self.files.replace("{year}", part if part != WHOLE else "*")
+        """Pattern of the names of the files of a part in the archive."""
+        return self.patterns(part)[0]
 
 
 def parse(values: dict, name: str = "catalogue") -> dict[str, Product]:
@@ -141,7 +223,7 @@ def parse(values: dict, name: str = "catalogue") -> dict[str, Product]:
     products, lines = {}, []
     for key, row in values.items():
         try:
-            products[key] = Product.model_validate(row)
+            products[key] = Product.model_validate({"id": key, **row})
         except ValidationError as error:
             for e in error.errors():
                 where = ".".join([key, *(str(part) for part in e["loc"])])
@@ -171,6 +253,38 @@ def product(name: str) -> Product:
     if name not in rows:
         raise ConfigError(f"{PATH.name}: no product {name!r}; there are {', '.join(rows)}")
     return rows[name]
+
+
+LAYOUT_FACTS = ("files", "skip", "format", "layout", "variables", "derived", "period", "condensed")
+"""Keys of a row that change what is read."""
+
+CITATION_FACTS = (
+    *(
+        "label",
+        "name",
+        "version",
+        "role",
+        "space",
+        "time",
+        "studied",
+        "to_grid",
+        "to_step",
+        "citation",
+        "doi",
+        "licence",
+    ),
+)
+"""Keys of a row that Table 1 prints."""
+
+
+def row_hash(name: str, facts: tuple[str, ...] = LAYOUT_FACTS) -> str:
+    """Hash of some keys of a row, for the rules that read the product or print it: 16 hexadecimal digits.
+
+    Explanations in words do not count.
+    """
+    values = product(name).model_dump(mode="json", include=set(facts))
+    values.get("layout", {}).pop("text", None)
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def needed(config: Config) -> list[str]:
@@ -219,3 +333,27 @@ def table() -> pd.DataFrame:
             if row.role != "towers"
         ]
     )
+
+
+MARKS = ("<!-- how the layouts are known: made by python -m h2cm.sources.catalogue -->", "<!-- end -->")
+
+
+def known_table() -> str:
+    """How the layout of each product is known, as a table in Markdown."""
+    lines = ["| id | known | how | open |", "| --- | --- | --- | --- |"]
+    for name, row in load().items():
+        known = row.known
+        how = "; ".join(known.seen or known.read_by_others or known.documented)
+        lines.append(f"| `{name}` | {known.best} | {how} | {known.open or '-'} |")
+    return "\n".join(lines)
+
+
+def with_known_table(text: str) -> str:
+    """A page of documentation with `known_table` between its `MARKS`."""
+    before, _, rest = text.partition(MARKS[0])
+    return f"{before}{MARKS[0]}\n{known_table()}\n{MARKS[1]}{rest.partition(MARKS[1])[2]}"
+
+
+if __name__ == "__main__":
+    page = Path(sys.argv[1])
+    page.write_text(with_known_table(page.read_text()))

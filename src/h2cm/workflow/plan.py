@@ -19,7 +19,7 @@ from h2cm.results.paths import (
     path,
 )
 from h2cm.results.tables.registry import table_names
-from h2cm.sources import towers
+from h2cm.sources import catalogue, towers
 from h2cm.sources.catalogue import condensed
 from h2cm.sources.harmonise import products_of
 from h2cm.sources.retrieve import parts
@@ -113,6 +113,8 @@ class Plan:
             chosen += (f"experiments.{main_experiment(self.config)}",)
         if rule == "harmonise":
             chosen += ("products.local",) if not products else tuple(f"products.local.{name}" for name in products)
+            if any(catalogue.product(name).members for name in products):
+                chosen += ("products.min_members",)
         return sections_of(self.config, *chosen, experiment=experiment)
 
     @property
@@ -152,6 +154,15 @@ class Plan:
             else f"{self.products}/retrieved/{name}_{part}.csv"
             for name, part in parts(self.config, variable)
         ]
+
+    def layouts(self, products: Iterable[str] = catalogue.load()) -> dict[str, str]:
+        """What the catalogue says of the files of some products, hashed: another unit makes anew what is read from them."""
+        return {name: catalogue.row_hash(name) for name in products}
+
+    def citations(self, table: str) -> dict[str, str]:
+        """What the catalogue says that a table prints, hashed."""
+        printed = catalogue.load() if table == "datasets" else ()
+        return {name: catalogue.row_hash(name, catalogue.CITATION_FACTS) for name in printed}
 
     def readers(self, variable: str) -> list[str]:
         """The modules that read the products of a variable."""

@@ -64,7 +64,8 @@ def harmonise(name: str, config: Config, folder: str | Path, cells: xr.Dataset |
     Returns
     -------
     DataArray
-        Dimensions and unit of the variable's row; the attribute ``source`` names the products.
+        Dimensions and unit of the variable's row; the attribute ``source`` names the products, ``members`` and
+        ``left_out`` the members of an ensemble, and those that could not be read, with the reason.
 
     Raises
     ------
@@ -84,7 +85,7 @@ def harmonise(name: str, config: Config, folder: str | Path, cells: xr.Dataset |
         values = values.T
         coords[row.dims[1]] = archive.target.days if row.dims[1] == "time" else archive.target.months
     source = " less ".join(made_of) if name.startswith("nee_") else ", ".join(made_of)
-    return xr.DataArray(values, coords, row.dims, name, {"units": row.units, "source": source})
+    return xr.DataArray(values, coords, row.dims, name, {"units": row.units, "source": source} | archive.notes)
 
 
 def comparison(name: str, config: Config, folder: str | Path, cells: xr.Dataset | None = None) -> xr.Dataset:
@@ -107,4 +108,6 @@ def comparison(name: str, config: Config, folder: str | Path, cells: xr.Dataset 
     data = COMPETITORS[name].make(archive).assign_coords(_coordinates(archive) | {"month": archive.target.months})
     for variable in data.data_vars.values():
         variable.attrs["units"] = CARBON_FLUX
-    return data.astype("f4", keep_attrs=True).assign_attrs(source=", ".join(COMPETITORS[name].products))
+    return data.astype("f4", keep_attrs=True).assign_attrs(
+        source=", ".join(COMPETITORS[name].products), **archive.notes
+    )

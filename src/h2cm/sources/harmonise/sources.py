@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from h2cm.sources.harmonise.reduce import (
     to_cells,
 )
 from h2cm.sources.harmonise.statics import static_fields
-from h2cm.sources.products import mauna_loa
+from h2cm.sources.products.reading import Members
 from h2cm.space import regrid
 from h2cm.store import DataError
 from h2cm.vocabulary import RATIOS
@@ -38,22 +38,28 @@ class Archive:
 
     target: Target
     folder: Path
+    notes: dict[str, str] = field(default_factory=dict)
+    """What is to be kept with the result: the members of an ensemble, and who is missing and why."""
 
     def files(self, product: str) -> list[Path]:
         """The files of a product that reach into the period, sorted; DataError if there are none."""
         config = self.target.config
         years = (config.period.start.year, config.period.end.year)
         if catalogue.condensed(config, product):
-            return products.files(product, self.folder / "condensed", f"{product}_*.nc", years)
+            return products.files(product, self.folder / "condensed", f"{product}_{{year}}.nc", years)
         local = config.products.local.get(product, {})
-        pattern = local.get("pattern", "").replace("{year}", "*") or None
-        return products.files(product, local.get("folder", self.folder / product), pattern, years)
+        return products.files(product, local.get("folder", self.folder / product), local.get("pattern"), years)
 
-    def open(self, product: str) -> xr.Dataset:
-        """The standardised data set of a product; close it when done."""
+    def open(self, product: str, **options) -> xr.Dataset:
+        """The standardised data set of a product; close it when done. `options` are those of its reader."""
         files = self.files(product)
         log.info("%s: reading %d files, the first %s", product, len(files), files[0])
-        return products.read(product, files)
+        return products.read(product, files, **options)
+
+    @property
+    def min_members(self) -> int:
+        """Members of an ensemble that must be readable."""
+        return self.target.config.products.min_members
 
 
 def _variable(data: xr.Dataset, name: str, product: str) -> xr.DataArray:
@@ -62,10 +68,18 @@ def _variable(data: xr.Dataset, name: str, product: str) -> xr.DataArray:
     return data[name]
 
 
+def _within_a_day(data: xr.Dataset, product: str) -> str:
+    """The time step of forcing, which must not be longer than a day: a monthly mean is no day's weather."""
+    step = data.attrs["step"]
+    if step in ("month", "8 days"):
+        raise DataError(f"{product}: expected steps of at most a day, as it is forcing, the files hold one each {step}")
+    return step
+
+
 def daily(archive: Archive, product: str, name: str, seasonal: bool = False) -> np.ndarray:
     """Daily means (day, cell) of a forcing variable, without gaps; `seasonal` ones are checked for their seasons."""
     with archive.open(product) as data:
-        values = to_cells(_variable(data, name, product), data.attrs["step"], archive.target, "time")
+        values = to_cells(_variable(data, name, product), _within_a_day(data, product), archive.target, "time")
     values = complete(values, archive.target, f"{product}: {name}")
     if seasonal:
         check_seasons(values, archive.target, f"{product}: {name}")
@@ -79,13 +93,14 @@ def carbon_dioxide(archive: Archive) -> np.ndarray:
     in between: the gradients and seasons of that year on the level of its own.
     """
     with archive.open("cams_co2") as data:
-        values = to_cells(_variable(data, "co2", "cams_co2"), data.attrs["step"], archive.target, "time")
+        values = to_cells(_variable(data, "co2", "cams_co2"), _within_a_day(data, "cams_co2"), archive.target, "time")
     days, begin = pd.DatetimeIndex(archive.target.days), catalogue.product("cams_co2").period[0]
     early = (days.year < begin) & np.isnan(values).all(1)
     if early.any():
         same = pd.DatetimeIndex([day + pd.DateOffset(years=begin - day.year) for day in days[early]])
+        daily_record = products.module("mauna_loa").daily
         with archive.open("mauna_loa") as record:
-            rise = mauna_loa.daily(record, same) - mauna_loa.daily(record, days[early])
+            rise = daily_record(record, same) - daily_record(record, days[early])
         held = days.get_indexer(same)
         values[early] = np.where((held >= 0)[:, None], values[held] - rise[:, None], np.nan)
         log.warning(
@@ -99,9 +114,19 @@ def carbon_dioxide(archive: Archive) -> np.ndarray:
 
 
 def monthly(archive: Archive, product: str, name: str, cover: float = 0.0) -> np.ndarray:
-    """Monthly means (month, cell), NaN where there are too few values; in at least a share `cover` of the cells."""
+    """Monthly means (month, cell), NaN where there are too few values; in at least a share `cover` of the cells.
+
+    Where the product holds ``land_fraction``, its values are per area of land, and so is their mean: its cells weigh with
+    the land that they hold.
+    """
     with archive.open(product) as data:
-        values = to_cells(_variable(data, name, product), data.attrs["step"], archive.target, "month")
+        field, step = _variable(data, name, product), data.attrs["step"]
+        if "land_fraction" in data:
+            land = data["land_fraction"].where(data["land_fraction"] > 0)
+            total = to_cells(field * land, step, archive.target, "month")
+            values = total / to_cells(land.where(field.notnull()).transpose(*field.dims), step, archive.target, "month")
+        else:
+            values = to_cells(field, step, archive.target, "month")
     return observed(values, archive.target, f"{product}: {name}", cover)
 
 
@@ -110,7 +135,9 @@ def net_flux_less_fire(archive: Archive, product: str, fire: str = "gfed") -> np
 
     Fire is aggregated to the months and the grid of the inversion and subtracted there, before regridding.
     """
-    with archive.open(product) as data, archive.open(fire) as burnt:
+    options = {"min_members": archive.min_members} if catalogue.product(product).members else {}
+    with archive.open(product, **options) as data, archive.open(fire) as burnt:
+        archive.notes.update({k: data.attrs[k] for k in ("members", "left_out") if k in data.attrs})
         flux = _variable(data, "nee_total", product)
         if "member" in flux.dims:
             flux = flux.transpose("time", "member", ...)
@@ -137,13 +164,12 @@ def net_flux_less_fire(archive: Archive, product: str, fire: str = "gfed") -> np
 
         values = to_cells(flux, data.attrs["step"], archive.target, "month", subtract)
     if lacking:
+        span = f"{len(lacking)} months from {min(lacking)} to {max(lacking)}"
         log.warning(
-            "%s: %s has no fire emissions in %d months from %s to %s: these are missing",
+            "%s: %s has no fire emissions in %s: no net flux without fire there",
             product,
             fire,
-            len(lacking),
-            min(lacking),
-            max(lacking),
+            span if len(lacking) > 1 else f"one month, {min(lacking)}",
         )
     return observed(values, archive.target, f"{product} less {fire}", LEAST_COVER)
 
@@ -156,24 +182,29 @@ def _median(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def trendy_models(archive: Archive, names: tuple[str, ...]) -> dict[str, dict[str, np.ndarray]]:
-    """Monthly fluxes (month, cell) of each model that holds all of `names`.
+    """Monthly fluxes (month, cell) of each model that holds all of `names`; only their files are opened.
+
+    A model that cannot be read is left out, with the reason.
 
     Raises
     ------
     DataError
-        If none does.
+        If fewer than ``products.min_members`` are left.
     """
-    found = {}
-    for model, files in products.module("trendy").models(archive.files("trendy")).items():
+
+    def fluxes(files: list[Path]) -> dict[str, np.ndarray]:
         with products.read("trendy", files) as data:
             lacking = [n for n in names if n not in data]
             if lacking:
-                log.warning("trendy: %s has no %s and is left out", model, ", ".join(lacking))
-                continue
-            found[model] = {n: to_cells(data[n], "month", archive.target, "month") for n in names}
-    if not found:
-        raise DataError(f"trendy: expected a model with {', '.join(names)}, found none")
-    return found
+                raise DataError(f"it has no {', '.join(lacking)}")
+            return {n: to_cells(data[n], "month", archive.target, "month") for n in names}
+
+    with Members(catalogue.product("trendy"), archive.min_members) as members:
+        for model, files in products.module("trendy").models(archive.files("trendy"), names).items():
+            members.add(model, partial(fluxes, files))
+        members.checked()
+    archive.notes.update(members.attrs)
+    return members.found
 
 
 def carbon_use_efficiency(archive: Archive) -> np.ndarray:

@@ -11,15 +11,15 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
+from h2cm.sources import catalogue
 from h2cm.sources.harmonise.reduce import Target
-from h2cm.sources.products import globeland30, gtopo30, soilgrids, tootchi
 from h2cm.space import regrid
 
+ELEVATION = ("elevation_mean", "elevation_std")
 FEATURES: dict[str, tuple[str, ...]] = {
-    "soilgrids": tuple(soilgrids.FEATURES),
-    "globeland30": tuple(globeland30.FEATURES),
-    "gtopo30": gtopo30.FEATURES,
-    "tootchi": tuple(tootchi.FEATURES),
+    name: ELEVATION if name == "gtopo30" else row.holds
+    for name, row in catalogue.load().items()
+    if row.role == "static"
 }
 """The attributes, by product, in the order of the store."""
 

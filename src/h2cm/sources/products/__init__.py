@@ -3,48 +3,34 @@
 A standardised data set holds the store's units and signs on the product's own grid and time steps: dimensions
 ``time`` (the start of each step, real calendar; attribute ``step`` says how long it is), ``lat`` ascending and ``lon``
 from -180 to 180, or ``lat`` and ``lon`` (y, x) on curvilinear grids; ``member`` or ``model`` first where there are
-several. `h2cm.sources.products.checks` says what is repaired and what is an error.
+several. `h2cm.sources.products.reading` says what is repaired and what is an error.
 
-A module has `PATTERN`, which the names of its files fit, and may have `YEAR`, an expression that finds the year in them.
-That of a product whose catalogue row says ``condensed`` has `condense`, which averages tiles to one file.
-Adding a product is one module here, one row in `PRODUCTS` and one in ``config/products.yaml``.
+What the files are called and what stands in them is the row of the catalogue, `ROW` of a module; `read` looks for that.
+A module of a product whose row says ``condensed`` has `condense`, which averages tiles to one file.
+Adding a product is one module here and one row in ``config/products.yaml``.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
+from fnmatch import fnmatchcase, translate
 from importlib import import_module
 from pathlib import Path
 
 import xarray as xr
 
 from h2cm.files import UNFINISHED
+from h2cm.sources import catalogue
 from h2cm.store import DataError
 
+log = logging.getLogger(__name__)
+
 PRODUCTS: dict[str, tuple[str, ...]] = {
-    "gpcp": ("precipitation",),
-    "ceres": ("net_radiation",),
-    "crujra": ("air_temperature",),
-    "era5": ("vapour_pressure_deficit", "air_temperature"),
-    "cams_co2": ("co2",),
-    "mauna_loa": ("co2",),
-    "soilgrids": ("static",),
-    "globeland30": ("static",),
-    "gtopo30": ("static",),
-    "tootchi": ("static",),
-    "grace": ("tws",),
-    "modis_fapar": ("fapar",),
-    "globsnow": ("swe",),
-    "fluxcom": ("gpp", "et", "nee", "ter"),
-    "grun": ("runoff",),
-    "oco2_mip": ("nee_total",),
-    "carboscope": ("nee_total",),
-    "gfed": ("fire",),
-    "trendy": ("gpp", "npp", "ra", "rh", "nbp"),
-    "transcom": ("region",),
+    name: row.holds for name, row in catalogue.load().items() if row.role not in ("published", "towers")
 }
-"""What each product holds, by the names of the standardised data set."""
+"""What the reader of each product makes, by the names of the standardised data set."""
 
 
 def module(product: str):
@@ -70,24 +56,30 @@ def files(
     product : str
     folder : path
     pattern : str, optional
-        Of their names; the product's own if not given.
+        Of their names, with {year} where it stands in them; the product's own if not given.
     years : tuple of int, optional
-        First and last year wanted: files that the module's ``YEAR`` tells to be of other years are left out.
+        First and last year wanted: files whose names tell that they are of other years are left out.
 
     Raises
     ------
     DataError
         If there are none.
     """
-    pattern = pattern or module(product).PATTERN
-    found = sorted(p for p in Path(folder).rglob(pattern) if p.is_file() and p.suffix != UNFINISHED)
+    row = catalogue.product(product)
+    own = pattern is not None
+    patterns = (pattern,) if own else row.files
+    there = sorted(p for p in Path(folder).rglob("*") if p.is_file() and p.suffix != UNFINISHED)
+    found = [p for p in there if any(fnmatchcase(p.name, text.replace("{year}", "*")) for text in patterns)]
+    skipped = [] if own else [p for p in found if any(fnmatchcase(p.name, text) for text in row.skip)]
+    if skipped:
+        log.info("%s: not read, as the catalogue says: %s", product, ", ".join(p.name for p in skipped))
+        found = [p for p in found if p not in skipped]
     if not found:
-        raise DataError(f"{product}: expected files named {pattern} in {folder}, found none")
-    year = getattr(module(product), "YEAR", None)
-    if years is None or year is None:
+        raise DataError(f"{product}: expected files named {' or '.join(patterns)} in {folder}, found none")
+    if years is None:
         return found
-    matches = {p: re.search(year, p.name) for p in found}
-    wanted = [p for p, match in matches.items() if match is None or years[0] <= int(match[1]) <= years[1]]
+    of = {p: _year(p.name, (*patterns, *row.files)) for p in found}
+    wanted = [p for p, year in of.items() if year is None or years[0] <= year <= years[1]]
     if not wanted:
         raise DataError(
             f"{product}: expected files of {years[0]} to {years[1]} in {folder}, found only those of other years"
@@ -95,15 +87,28 @@ def files(
     return wanted
 
 
-def read(product: str, paths: Sequence[str | Path]) -> xr.Dataset:
+def _year(name: str, patterns: Sequence[str]) -> int | None:
+    """The year in a file's name, from the first pattern with a {year} that it fits."""
+    for pattern in patterns:
+        if "{year}" in pattern:
+            before, after = (translate(text)[:-2] for text in pattern.split("{year}", 1))
+            match = re.match(before + r"(\d{4})" + after + r"\Z", name)
+            if match:
+                return int(match[1])
+    return None
+
+
+def read(product: str, paths: Sequence[str | Path], **options) -> xr.Dataset:
     """Read files of a product, lazily where they are many; close the data set when done.
+
+    `options` are those of the product's own reader.
 
     Raises
     ------
     DataError
         If a file is not what the product's layout says.
     """
-    return module(product).read([Path(p) for p in paths])
+    return module(product).read([Path(p) for p in paths], **options)
 
 
 def condense(product: str, paths: Sequence[str | Path], path: str | Path) -> None:

@@ -1,9 +1,6 @@
 """ERA5: vapour pressure deficit from temperature and dew point at 2 m.
 
-Layout: netCDF of the Climate Data Store, ``t2m`` and ``d2m(valid_time, latitude, longitude)`` in K, latitudes from
-north to south, longitudes from 0, points at the multiples of the spacing (0.25° or 1°), one file a month
-(https://confluence.ecmwf.int/display/CKB/GRIB+to+netCDF+conversion+on+new+CDS+and+ADS+systems); files of the former
-store, with ``time``, are read too. Each point stands for the cell around it.
+Each point stands for the cell around it.
 
 The deficit is e(T) - e(Td) at each time step of the file, with the saturation vapour pressure over water of the IFS
 (Teten's formula, IFS documentation CY41R2, part IV, eq. 7.5, doi:10.21957/tr5rv27xu).
@@ -17,31 +14,14 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from h2cm.sources import catalogue
 from h2cm.sources.products import reading, writing
-from h2cm.sources.products.layout import Field, Layout
 from h2cm.store import DataError
 
 A1, A3, A4, T0 = 6.1121, 17.502, 32.19, 273.16  # hPa, 1, K, K: over water
 TOLERANCE = 0.05  # hPa: dew points of packed files lie above the temperature by rounding
 
-LAYOUT = Layout(
-    product="era5",
-    pattern="*.nc",
-    fields=(
-        Field("air_temperature", "K", ("t2m", "2t", "VAR_2T"), "K", 180, 340),
-        Field("dew_point", "K", ("d2m", "2d", "VAR_2D"), "K", 120, 330),
-    ),
-    step="any",
-    split="month",
-    file_name=lambda first, last: f"era5_{first:%Y%m}.nc",
-    dims=("valid_time", "latitude", "longitude"),
-    time_units="seconds since 1970-01-01",
-    descending=True,
-    east=True,
-    attrs={"Conventions": "CF-1.7", "institution": "European Centre for Medium-Range Weather Forecasts"},
-)
-PATTERN = LAYOUT.pattern
-YEAR = r"_(\d{4})\d{2}\.nc$"
+ROW = catalogue.product("era5")
 
 
 def saturation_vapour_pressure(temperature):
@@ -66,7 +46,7 @@ def _deficit(temperature, dew):
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Vapour pressure deficit, hPa, and air temperature, K, at the file's time step."""
-    data = reading.read(files, LAYOUT)
+    data = reading.read(files, ROW)
     temperature, dew = reading.present(data, "air_temperature"), reading.present(data, "dew_point")
     deficit = xr.apply_ufunc(_deficit, temperature, dew, dask="parallelized", output_dtypes=["f8"])
     return reading.like(data, vapour_pressure_deficit=deficit.assign_attrs(units="hPa"), air_temperature=temperature)
@@ -81,4 +61,4 @@ def write(data: xr.Dataset, folder: Path) -> list[Path]:
     saturated = saturation_vapour_pressure(temperature)
     dew = dew_point(np.maximum(saturated - data["vapour_pressure_deficit"], 1e-4 * saturated))
     fields = {"air_temperature": temperature, "dew_point": np.minimum(dew, temperature)}
-    return writing.write(xr.Dataset(fields), folder, LAYOUT)
+    return writing.write(xr.Dataset(fields), folder, ROW)

@@ -1,9 +1,5 @@
 """GlobeLand30: shares of ten classes of land cover.
 
-Layout: tiles of classes, unsigned bytes 10, 20, ... 100, 0 or 255 outside, as GeoTIFF, any number of tiles, in UTM at
-30 m, as the archive has them (``n50_45_2010lc030.tif``), or in degrees (Chen et al. 2015,
-doi:10.1016/j.isprsjprs.2014.09.002). Unconfirmed: names of the files.
-
 The share of a class is that of its pixels among those of any class.
 """
 
@@ -15,40 +11,30 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from h2cm.sources import catalogue
 from h2cm.sources.products import raster
 from h2cm.store import DataError
 
-FEATURES = {
-    "cultivated_land": 10,
-    "forest": 20,
-    "grassland": 30,
-    "shrubland": 40,
-    "wetland": 50,
-    "water_bodies": 60,
-    "tundra": 70,
-    "artificial_surfaces": 80,
-    "bare_land": 90,
-    "permanent_snow_and_ice": 100,
-}
-OUTSIDE = 255
+ROW = catalogue.product("globeland30")
+CLASSES = {name: variable.classes for name, variable in ROW.variables.items()}
+OUTSIDE = ROW.layout.nodata[0]
 PIXELS = 16  # in each direction of a cell, when shares are written as classes
-PATTERN = "*.tif"
 
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Share of each class, 0 to 1, dimensions lat, lon."""
-    statistics = {name: lambda v, code=code: v == code for name, code in FEATURES.items()}
-    data = raster.average(files, statistics, lambda v: np.isin(v, list(FEATURES.values())))
-    return data.assign_attrs(product="globeland30")
+    statistics = {name: lambda v, codes=codes: np.isin(v, codes) for name, codes in CLASSES.items()}
+    data = raster.average(files, statistics, lambda v: np.isin(v, np.concatenate(list(CLASSES.values()))))
+    return data.assign_attrs(product="globeland30", layout=f"classes, {len(files)} tiles")
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
     """Write shares as a map of classes, `PIXELS` x `PIXELS` pixels a cell."""
-    unknown = [str(n) for n in data.data_vars if n not in FEATURES]
+    unknown = [str(n) for n in data.data_vars if n not in CLASSES]
     if unknown:
-        raise DataError(f"globeland30: holds {', '.join(FEATURES)}, not {', '.join(unknown)}")
-    path = Path(folder) / "global_2010lc030.tif"
-    raster.write_geotiff(path, as_classes(data, FEATURES, OUTSIDE), OUTSIDE)
+        raise DataError(f"globeland30: holds {', '.join(CLASSES)}, not {', '.join(unknown)}")
+    path = Path(folder) / ROW.layout.file_name
+    raster.write_geotiff(path, as_classes(data, {n: codes[0] for n, codes in CLASSES.items()}, OUTSIDE), OUTSIDE)
     return [path]
 
 

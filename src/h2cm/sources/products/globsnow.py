@@ -1,11 +1,8 @@
 """GlobSnow version 3, bias-corrected: monthly snow water equivalent of the northern hemisphere.
 
-Layout: one file a month, ``YYYYMM_northern_hemisphere_monthly_biascorrected_swe_0.25grid.nc``, ``swe(y, x)`` in mm on
-the northern EASE-Grid of 25 km (721 x 721), flags below 0 (-1 mountains, -2 water), ``lat`` and ``lon`` (y, x) where
-the file gives them; none in summer (https://www.globsnow.info/swe/archive_v3.0/; Luojus et al. 2021,
-doi:10.1038/s41597-021-00939-2). Unconfirmed: whether the files hold latitudes and longitudes; without them they follow
-from ``x`` and ``y``, in metres, on the northern EASE-Grid (Lambert azimuthal equal-area on the pole, sphere of
-6371.228 km, EPSG:3408). Files on latitude and longitude are read too.
+Files on the northern EASE-Grid of 25 km may hold latitudes and longitudes; without them they follow from ``x`` and
+``y``, in metres (Lambert azimuthal equal-area on the pole, sphere of 6371.228 km, EPSG:3408). The dimensions are told by
+their names, so (x, y) is read as well as (y, x). Files on latitude and longitude are read too.
 
 The product has no values south of 35° N, over mountains, and in months without files: those are missing, not free of
 snow.
@@ -22,25 +19,16 @@ import pandas as pd
 import pyproj
 import xarray as xr
 
-from h2cm.sources.products import checks, reading
-from h2cm.sources.products.layout import Field, Layout
+from h2cm import units
+from h2cm.sources import catalogue
+from h2cm.sources.products import axes, reading, times
 from h2cm.store import DataError, save_netcdf
 
 EASE = 3408  # EPSG code of the northern EASE-Grid
 CELL = 25067.525  # m
 SOUTH = 35.0  # no values south of it
-ROW = Field("swe", "mm", ("swe", "SWE"), "mm", 0, 5000)
-LAYOUT = Layout(
-    product="globsnow",
-    pattern="*_northern_hemisphere_monthly_biascorrected_swe_*.nc",
-    fields=(ROW,),
-    step="month",
-    split="month",
-    file_name=lambda first, last: f"{first:%Y%m}_northern_hemisphere_monthly_biascorrected_swe_0.25grid.nc",
-    dims=("time", "lat", "lon"),
-)
-PATTERN = LAYOUT.pattern
-YEAR = r"^(\d{4})\d{2}_"
+ROW = catalogue.product("globsnow")
+SWE = ROW.variables["swe"]
 
 
 def ease_latitude_longitude(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -62,29 +50,44 @@ def _month(path: Path) -> np.datetime64:
 
 def _standardise(raw: xr.Dataset, path: Path) -> xr.Dataset:
     origin = f"globsnow: {path.name}"
-    values = reading.require(raw, ROW.file_names, "the variable swe", origin)
-    values = values.isel({d: 0 for d in values.dims if d == "time"})
-    if "units" not in values.attrs:
-        values = values.assign_attrs(units=ROW.file_units)
-    flags = values.where(values >= 0)  # -1 and -2: mountains, water
-    swe = reading.take(xr.Dataset({"swe": flags.assign_attrs(values.attrs)}), ROW, origin)
-    swe = swe.expand_dims(time=[_month(path)]).drop_vars([c for c in swe.coords if c != "time"], errors="ignore")
-    lat = next((raw[n] for n in ("lat", "latitude") if n in raw.variables), None)
-    lon = next((raw[n] for n in ("lon", "longitude") if n in raw.variables), None)
-    if lat is not None and lat.ndim == 1:
-        one = xr.Dataset(
-            {"swe": swe.rename(dict(zip(swe.dims[1:], ("lat", "lon")))).assign_coords(lat=lat.values, lon=lon.values)}
-        )
-        checks.check_axes(lat.values, lon.values, LAYOUT.aligned, origin)
-        return reading.order_axes(one)
+    name = axes.find(raw, SWE.name, "the variable swe", origin)
+    values = raw[name]
+    layout = reading.describe(values)
+    values = values.isel({d: 0 for d in values.dims if d == "time"}, drop=True)
+    flags = values.where(values >= 0).assign_attrs(values.attrs)  # -1 and -2: mountains, water
+    swe = reading.take(xr.Dataset({name: flags}), "swe", SWE, origin)
+    swe = swe.drop_vars(list(swe.coords)).expand_dims(time=[_month(path)])
+    lat = next((raw[n] for n in axes.NAMES["lat"][:2] if n in raw.variables), None)
+    lon = next((raw[n] for n in axes.NAMES["lon"][:2] if n in raw.variables), None)
+    if lat is not None and lon is not None and lat.ndim == 1:
+        _require_dims(values, (*lat.dims, *lon.dims), origin)
+        axes.check(lat.values, lon.values, ROW.layout.aligned, origin)
+        swe = swe.rename({lat.dims[0]: "lat", lon.dims[0]: "lon"}).assign_coords(lat=lat.values, lon=lon.values)
+        return axes.order(swe.to_dataset().transpose("time", "lat", "lon")).assign_attrs(layout=layout)
     if lat is None or lon is None:
-        x, y = (
-            reading.require(raw, (n,), f"latitudes and longitudes, or the axis {n}", origin).values for n in ("x", "y")
+        wanted = "latitudes and longitudes, or the axis"
+        x, y = (reading.require(raw, (n,), f"{wanted} {n}", origin) for n in ("x", "y"))
+        dims = (y.dims[0], x.dims[0])
+        lat, lon = ease_latitude_longitude(*(_metres(axis) for axis in (x, y)))
+    else:
+        dims = ("y", "x") if set(lat.dims) == {"y", "x"} else lat.dims
+        lat, lon = (v.transpose(*dims).values for v in (lat, lon))
+    _require_dims(values, dims, origin)
+    swe = swe.transpose("time", *dims).rename({old: new for old, new in zip(dims, ("y", "x")) if old != new})
+    where = {n: (("y", "x"), np.asarray(v, "f8")) for n, v in (("lat", lat), ("lon", lon))}
+    return swe.to_dataset().assign_coords(where).assign_attrs(layout=layout)
+
+
+def _metres(axis: xr.DataArray) -> np.ndarray:
+    scale, _ = units.conversion(axis.attrs.get("units", "m"), "m")
+    return axis.values * scale
+
+
+def _require_dims(values: xr.DataArray, dims: tuple[str, ...], origin: str) -> None:
+    if set(values.dims) != set(dims):
+        raise DataError(
+            f"{origin}: swe: expected the dimensions {', '.join(dims)}, found {', '.join(map(str, values.dims))}"
         )
-        lat, lon = ease_latitude_longitude(x, y)
-    dims = ("y", "x")
-    swe = swe.rename({old: new for old, new in zip(swe.dims[1:], dims) if old != new})
-    return xr.Dataset({"swe": swe}).assign_coords(lat=(dims, np.asarray(lat, "f8")), lon=(dims, np.asarray(lon, "f8")))
 
 
 def read(files: Sequence[Path]) -> xr.Dataset:
@@ -96,9 +99,10 @@ def read(files: Sequence[Path]) -> xr.Dataset:
             raise DataError(
                 f"globsnow: {Path(path).name}: expected the grid of {Path(files[0]).name}, it has another shape"
             )
-    data = xr.concat(parts, "time", coords="minimal", compat="override", join="override")
-    data = checks.drop_duplicates(data, "globsnow")
-    return reading.closing(data.assign_attrs(product="globsnow", step="month"), opened)
+    found = reading.log_layouts(ROW.id, [part.attrs["layout"] for part in parts], files)
+    data = xr.concat(parts, "time", coords="minimal", compat="override", join="override", combine_attrs="drop")
+    data = times.drop_duplicates(data, "globsnow")
+    return reading.closing(data.assign_attrs(product="globsnow", step="month", layout=found), opened)
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
@@ -117,9 +121,9 @@ def write(data: xr.Dataset, folder: Path) -> list[Path]:
             continue
         field = swe[step][rows, columns].reshape(lat.shape)
         field = np.where(np.isfinite(field) & (lat >= SOUTH), field, -1.0)
-        out = xr.Dataset({"swe": (("y", "x"), field, {"units": "mm"})}, {"x": axis, "y": -axis})
+        out = xr.Dataset({"swe": (("y", "x"), field, {"units": SWE.unit[0]})}, {"x": axis, "y": -axis})
         out = out.assign_coords(lat=(("y", "x"), lat), lon=(("y", "x"), lon))
-        path = Path(folder) / LAYOUT.file_name(moment, moment)
+        path = Path(folder) / ROW.layout.file_name.format(first=moment)
         coding = {n: {"dtype": "f4", "zlib": True, "complevel": 1} for n in ("swe", "lat", "lon")}
         save_netcdf(out, path, encoding=coding)
         written.append(path)

@@ -1,9 +1,5 @@
 """GTOPO30: elevation, and its spread within a cell, from 30 arc seconds.
 
-Layout: tiles of raw big-endian 16-bit integers ``<tile>.DEM`` (W180N90, ...), rows from north to south, in metres,
-missing -9999 (ocean), with a header ``<tile>.HDR`` (https://www.usgs.gov/centers/eros/science/usgs-eros-archive-
-digital-elevation-global-30-arc-second-elevation-gtopo30).
-
 Averaged to 1/30° as the mean and the mean square, from which harmonising makes the mean and the standard deviation of
 the elevation in each cell of the store.
 """
@@ -17,24 +13,25 @@ import numpy as np
 import xarray as xr
 
 from h2cm.files import whole
+from h2cm.sources import catalogue
 from h2cm.sources.products import raster
 from h2cm.store import DataError
 
-MISSING = -9999
+ROW = catalogue.product("gtopo30")
+MISSING = ROW.layout.nodata[0]
 PIXELS = 4  # in each direction of a cell, when mean and spread are written as elevations
 FEATURES = ("elevation_mean", "elevation_std")
-PATTERN = "*.[dD][eE][mM]"
 
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """``elevation``, m, and ``elevation_squared``, m2, dimensions lat, lon."""
     statistics = {"elevation": lambda v: v.astype("f8"), "elevation_squared": lambda v: v.astype("f8") ** 2}
     data = raster.average(files, statistics, lambda v: v != MISSING)
-    if data["elevation"].min() < -500 or data["elevation"].max() > 9000:
-        raise DataError(
-            f"gtopo30: expected elevations of -500 to 9000 m, found {float(data['elevation'].min()):g} to {float(data['elevation'].max()):g}"
-        )
-    return data.assign_attrs(product="gtopo30")
+    low, high = ROW.variables["elevation"].range
+    found = float(data["elevation"].min()), float(data["elevation"].max())
+    if found[0] < low or found[1] > high:
+        raise DataError(f"gtopo30: expected elevations of {low:g} to {high:g} m, found {found[0]:g} to {found[1]:g}")
+    return data.assign_attrs(product="gtopo30", layout=f"elevations in m, {len(files)} tiles")
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
@@ -58,7 +55,7 @@ def write(data: xr.Dataset, folder: Path) -> list[Path]:
         "XDIM": width,
         "YDIM": height,
     }
-    path = Path(folder) / "GLOBE.DEM"
+    path = Path(folder) / ROW.layout.file_name
     with whole(path.with_suffix(".HDR")) as file:
         file.write_text("".join(f"{k:<14}{v}\n" for k, v in header.items()))
     with whole(path) as file:

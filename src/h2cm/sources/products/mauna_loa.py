@@ -1,8 +1,4 @@
-"""CO2 at Mauna Loa, monthly, for towers and for the years before the CAMS reanalysis begins.
-
-Layout: ``co2_mm_mlo.csv`` of NOAA's Global Monitoring Laboratory (https://gml.noaa.gov/ccgg/trends/data.html): comments
-start with ``#``, columns ``year``, ``month``, ``average`` (ppm) and others; negative averages are missing months.
-"""
+"""CO2 at Mauna Loa, monthly, for towers and for the years before the CAMS reanalysis begins."""
 
 from __future__ import annotations
 
@@ -13,10 +9,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from h2cm.sources import catalogue
 from h2cm.store import DataError, save_csv
 
-COLUMNS = ("year", "month", "average")
-PATTERN = "co2_mm_mlo.csv"
+ROW = catalogue.product("mauna_loa")
+COLUMNS = ("year", "month", ROW.variables["co2"].name[0])
 
 
 def read(files: Sequence[Path]) -> xr.Dataset:
@@ -34,7 +31,9 @@ def read(files: Sequence[Path]) -> xr.Dataset:
     months = pd.PeriodIndex.from_fields(year=table["year"], month=table["month"], freq="M").to_timestamp()
     co2 = ("time", table["average"].to_numpy(float), {"units": "ppm"})
     return xr.Dataset(
-        {"co2": co2}, {"time": months.as_unit("ns")}, {"product": "mauna_loa", "step": "month", "file": str(path)}
+        {"co2": co2},
+        {"time": months.as_unit("ns")},
+        {"product": "mauna_loa", "step": "month", "file": str(path), "layout": "a table"},
     )
 
 
@@ -60,6 +59,6 @@ def write(data: xr.Dataset, folder: Path) -> list[Path]:
     """Write ``co2`` (time)."""
     time = pd.DatetimeIndex(data["time"].values)
     table = pd.DataFrame({"year": time.year, "month": time.month, "average": data["co2"].values})
-    path = Path(folder) / PATTERN
+    path = Path(folder) / ROW.layout.file_name
     save_csv(table, path)
     return [path]

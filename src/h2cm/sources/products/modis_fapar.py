@@ -1,15 +1,12 @@
 """MOD15A2H collection 6.1: eight-daily fAPAR of 500 m.
 
-Layout: ``Fpar_500m``, unsigned bytes, scale factor 0.01, values 0 to 100 valid, 249 to 255 fill and classes (water,
-barren, urban, ...), and ``FparLai_QC``, whose lowest bit is 1 where the backup algorithm or no algorithm was used
-(https://lpdaac.usgs.gov/products/mod15a2hv061/, file specification
-https://ladsweb.modaps.eosdis.nasa.gov/filespec/MODIS/6/MOD15A2H_c6), either
+``FparLai_QC``, whose lowest bit is 1 where the backup algorithm or no algorithm was used, is not looked at. Files are
 
-- as the archive has it: HDF4 tiles of 10° in sinusoidal projection, ``MOD15A2H.A2001001.h18v04.061.2020...hdf`` (day of
-  the year, column and row of the tile, time of production), 2400 x 2400 pixels, whose corners ``StructMetadata.0``
+- the archive's: HDF4 tiles of 10° in sinusoidal projection, ``MOD15A2H.A2001001.h18v04.061.2020...hdf`` (day of the
+  year, column and row of the tile, time of production), 2400 x 2400 pixels, whose corners ``StructMetadata.0``
   gives. Their pixels are averaged to `CELL`, which `condense` does ahead, for a year at a time; or
-- as AppEEARS hands out areas in geographic projection: netCDF, ``MOD15A2H.061_500m_aidNNNN.nc``, with dimensions
-  (time, lat, lon). Any spacing is read, so a file aggregated to 0.05° by the user is too.
+- areas in geographic projection as AppEEARS hands them out. Any spacing is read, so a file aggregated to 0.05° by the
+  user is too.
 
 Codes above 100 are missing. A composite stands for its eight days, the last one of a year for the days that are left.
 Months are means of all retrievals, also of the backup algorithm.
@@ -32,47 +29,31 @@ from dask import delayed
 from pyhdf.error import HDF4Error
 from pyhdf.SD import SD, SDC
 
+from h2cm.sources import catalogue
 from h2cm.sources.products import reading, writing
 from h2cm.sources.products.bins import Bins
-from h2cm.sources.products.layout import Field, Layout
 from h2cm.store import DataError, save_netcdf
 
 log = logging.getLogger(__name__)
 
-NAME = "Fpar_500m"
-VALID = 100  # largest packed value that is a fraction; above are codes
-SCALE = 0.01
+ROW = catalogue.product("modis_fapar")
+FAPAR = ROW.variables["fapar"]
+NAME = FAPAR.name[0]
+SCALE = FAPAR.packing[0]
+VALID = round(FAPAR.range[1] / SCALE)  # largest packed value that is a fraction; above are codes
 CELL = 1 / 20  # degrees, that tiles are averaged to
 TILE = 10  # degrees of latitude of a tile
-YEAR = r"(?:\.A|modis_fapar_)(\d{4})"
 PLACE = re.compile(r"MOD15A2H\.A(\d{7})\.h(\d\d)v(\d\d)\.061\.(\d+)\.hdf$")
 LIBRARY = Lock()  # HDF4 is not made for threads
 
-LAYOUT = Layout(
-    product="modis_fapar",
-    pattern="MOD15A2H.061_*.nc",
-    fields=(Field("fapar", "1", (NAME,), "1", 0, 1, tolerance=1e-6, dtype="u1", fill=255, packing=(SCALE, 0.0)),),
-    step="8 days",
-    split="year",
-    file_name=lambda first, last: f"MOD15A2H.061_500m_aid{first:%Y}.nc",
-    time_units="days since 2000-01-01",
-    descending=True,
-    aligned="edges",
-    attrs={
-        "title": "MOD15A2H.061 for aid0001",
-        "Conventions": "CF-1.6",
-        "institution": "Land Processes Distributed Active Archive Center (LP DAAC)",
-    },
-)
-PATTERN = "MOD15A2H.*[cf]"  # .nc and .hdf, not their .xml
-write = partial(writing.write, layout=LAYOUT)
+write = partial(writing.write, row=ROW)
 
 
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Fraction of absorbed radiation, 0 to 1, by composite."""
     tiles = [Path(f) for f in files if Path(f).suffix == ".hdf"]
     if not tiles:
-        return reading.read(files, LAYOUT, prepare=_mask_codes)
+        return reading.read(files, ROW, prepare=_mask_codes)
     if len(tiles) < len(files):
         other = next(f for f in files if Path(f).suffix != ".hdf")
         raise DataError(f"modis_fapar: expected tiles (.hdf) or areas (.nc), found both, {tiles[0].name} and {other}")
@@ -132,7 +113,9 @@ def _read_tiles(tiles: Sequence[Path]) -> xr.Dataset:
         ("time", "lat", "lon"),
         attrs={"units": "1"},
     )
-    return xr.Dataset({"fapar": values}, attrs={"product": "modis_fapar", "step": LAYOUT.step})
+    return xr.Dataset(
+        {"fapar": values}, attrs={"product": "modis_fapar", "step": ROW.layout.step, "layout": f"tiles with {NAME}"}
+    )
 
 
 def _row_of_tiles(tiles: Mapping[int, Path], vertical: int) -> np.ndarray:

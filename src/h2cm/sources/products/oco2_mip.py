@@ -1,59 +1,92 @@
-"""OCO-2 MIP version 10, experiment LNLGIS: monthly net land flux of an ensemble of inversions on 1°, fire included.
-
-Layout: one file a member, ``<member>_gridded_fluxes_LNLGIS.nc4`` beside ``EnsMean_`` and ``EnsStd_``, with
-``land(time, latitude, longitude)`` in gC m-2 year-1, positive to the atmosphere, and ``start_date(time, 6)``: year,
-month, day, hour, minute, second (Byrne et al. 2023, doi:10.5194/essd-15-963-2023;
-https://gml.noaa.gov/ccgg/OCO2_v10mip/). Unconfirmed: the order of the axes and the centres of the cells; a decoded
-time axis is read instead of ``start_date`` where there is one.
-"""
+"""OCO-2 MIP version 10, experiment LNLGIS: monthly net land flux of an ensemble of inversions on 1°, fire included."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from h2cm.sources.products import reading, writing
-from h2cm.sources.products.layout import Field, Layout
+from h2cm.sources import catalogue
+from h2cm.sources.products import axes, reading, writing
 from h2cm.store import DataError, save_netcdf
 
-SUFFIX = "_gridded_fluxes_LNLGIS.nc4"
-NO_MEMBERS = ("EnsMean", "EnsStd")
-LAYOUT = Layout(
-    product="oco2_mip",
-    pattern=f"*{SUFFIX}",
-    fields=(Field("nee_total", "g m-2 day-1", ("land",), "gC m-2 year-1", -200, 200),),
-    step="month",
-    split="all",
-    file_name=lambda first, last: "",
-    dims=("time", "latitude", "longitude"),
-    aligned="edges",
-)
-PATTERN = LAYOUT.pattern
+ROW = catalogue.product("oco2_mip")
+FLUX = ROW.variables["nee_total"]
+SUFFIX = ROW.layout.file_name.format(name="")
+START = "start_date"
 
 
-def _start_dates(raw: xr.Dataset) -> xr.Dataset:
-    """The time axis from ``start_date``, where the file has no decoded one."""
-    if "start_date" not in raw or ("time" in raw.variables and np.issubdtype(raw["time"].dtype, np.datetime64)):
+def _months(raw: xr.Dataset) -> xr.Dataset:
+    """The time axis from ``start_date``, or the months of the experiment, where the file has none with a unit."""
+    times = [n for n in ROW.layout.axes["time"] if n in raw.variables]
+    if any("since" in str(raw[n].attrs.get("units", "")) for n in times):
         return raw
-    parts = raw["start_date"].values
-    parts = parts if parts.shape[-1] == 6 else parts.T
-    dates = pd.to_datetime(pd.DataFrame(parts[:, :3].astype(int), columns=["year", "month", "day"]))
-    dim = next(d for d in raw["start_date"].dims if raw.sizes[d] == len(dates))
-    return raw.rename({dim: "time"} if dim != "time" else {}).assign_coords(time=("time", dates.values))
+    flux = next((raw[n] for n in FLUX.name if n in raw.variables), None)
+    if flux is None:
+        return raw
+    if START in raw:
+        dates = raw[START]
+        steps = [d for d in dates.dims if d in flux.dims]
+        if dates.ndim != 2 or len(steps) != 1:
+            raise DataError(f"{START}: expected a date for each step of {flux.name}, found the dimensions {dates.dims}")
+        year, month = dates.transpose(steps[0], ...).values[:, :2].astype(int).T
+        if not ((year > 1900) & (year < 2100) & (month >= 1) & (month <= 12)).all():
+            raise DataError(f"{START}: expected year and month first, found {dates.values.ravel()[:3].tolist()}")
+        months = pd.PeriodIndex.from_fields(year=year, month=month, freq="M").to_timestamp()
+        dim = steps[0]
+    else:
+        first, last = ROW.period
+        months = pd.date_range(f"{first}-01-01", f"{last}-12-01", freq="MS")
+        dim = next((d for d in flux.dims if d in ROW.layout.axes["time"]), flux.dims[0])
+        if raw.sizes[dim] != months.size:
+            raise DataError(
+                f"neither {START} nor a time axis: expected the {months.size} months of {first} to {last}, found "
+                f"{raw.sizes[dim]} steps"
+            )
+        reading.log.info(
+            "oco2_mip: neither %s nor a time axis: taken as the %d months from %d-01", START, months.size, first
+        )
+    raw = raw.drop_vars([n for n in times if n != dim or dim != "time"] + ["time"], errors="ignore")
+    return raw.rename({dim: "time"} if dim != "time" else {}).assign_coords(time=("time", months.values))
 
 
-def read(files: Sequence[Path]) -> xr.Dataset:
-    """Net land flux with fire, gC m-2 day-1, negative: sink; dimensions member, time, lat, lon."""
-    files = [f for f in files if not Path(f).name.startswith(NO_MEMBERS)]
-    if not files:
-        raise DataError(f"oco2_mip: expected the files of the members, *{SUFFIX}, found only those of the ensemble")
-    members = [reading.read([f], LAYOUT, prepare=_start_dates) for f in files]
-    names = [Path(f).name.removesuffix(SUFFIX) for f in files]
-    return reading.stack(members, "member", names)
+def name_of(path: Path) -> str:
+    """The member that a file is of."""
+    return Path(path).name.removesuffix(SUFFIX)
+
+
+def read_member(path: Path, like: xr.Dataset | None = None) -> xr.Dataset:
+    """Net land flux of one member, gC m-2 day-1, dimensions time, lat, lon, all its values checked; on the grid of `like`."""
+    data = reading.read([path], ROW, prepare=_months)
+    try:
+        differs = like is not None and axes.same_grid(data, like)
+        if differs:
+            raise DataError(f"{Path(path).name}: expected the grid of the other members, the {differs} differ")
+        data["nee_total"].max().compute()
+    except BaseException:
+        data.close()
+        raise
+    return data
+
+
+def read(files: Sequence[Path], min_members: int = 1) -> xr.Dataset:
+    """Net land flux with fire, gC m-2 day-1, negative: sink; dimensions member, time, lat, lon.
+
+    Members that cannot be read are left out; the attribute ``left_out`` says which and why.
+
+    Raises
+    ------
+    DataError
+        If fewer than `min_members` are left.
+    """
+    with reading.Members(ROW, min_members) as members:
+        for path in files:
+            members.add(name_of(path), partial(read_member, path, like=next(iter(members.found.values()), None)))
+        return reading.stack(members.checked(), "member", members.names).assign_attrs(members.attrs)
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
@@ -62,12 +95,12 @@ def write(data: xr.Dataset, folder: Path) -> list[Path]:
     members = [(str(m), data["nee_total"].sel(member=m)) for m in data["member"].values]
     for name, values in [*members, ("EnsMean", data["nee_total"].mean("member"))]:
         times = pd.DatetimeIndex(data["time"].values)
-        one = writing.lay_out(values.drop_vars("member", errors="ignore").to_dataset(name="nee_total"), LAYOUT)
-        flux, encoding = writing.encode(one["nee_total"], LAYOUT.fields[0])
-        dates = np.stack([times.year, times.month, times.day, *[np.zeros(len(times), int)] * 3], -1)
-        out = xr.Dataset({"land": flux.drop_vars("time"), "start_date": (("time", "six"), dates.astype("i4"))})
-        out = out.rename(lat="latitude", lon="longitude")
-        path = Path(folder) / f"{name}{SUFFIX}"
-        save_netcdf(out, path, encoding={"land": encoding})
+        one = writing.lay_out(values.drop_vars("member", errors="ignore").to_dataset(name="nee_total"), ROW)
+        flux, encoding = writing.encode(one["nee_total"], FLUX)
+        dates = np.stack([times.year, times.month, times.day], -1).astype("i2")
+        out = xr.Dataset({flux.name: flux.drop_vars("time"), START: (("time", "date_component"), dates)})
+        out = out.rename(lat=ROW.layout.axis("lat"), lon=ROW.layout.axis("lon"))
+        path = Path(folder) / ROW.layout.file_name.format(name=name)
+        save_netcdf(out, path, encoding={flux.name: encoding})
         written.append(path)
     return written

@@ -1,188 +1,95 @@
-"""Reading files of a layout into standardised data sets (see `h2cm.sources.products.layout`), lazily."""
+"""Reading files as their row of the catalogue says into standardised data sets, lazily.
+
+===============================================  =========================================================
+what is found                                    what is done
+===============================================  =========================================================
+variable, latitude, longitude or time missing    error
+unit of another kind, or unknown                 error
+unit of the same kind, but not the documented    converted, logged
+unit missing                                     the documented one is taken, logged
+latitude descending, longitude 0 to 360          reordered (no defect: many products are so)
+latitude outside -90 to 90, not monotonic        error
+grid shifted by a part of a cell                 error, where the product's grid is known (`aligned` of its row)
+-9999 and its like, not declared as missing      set to missing, logged, where it cannot be a value in the file's unit
+value impossible by no more than rounding        set to the limit (`rounding` of its row), logged
+value impossible (negative precipitation)        error
+infinite value                                   error
+bounds of the time steps                         believed: a step is what they enclose
+months stamped at start, middle or end           understood, if all are stamped alike; otherwise error
+step twice in the time axis, with equal values   the second dropped, logged
+step twice with different values                 error
+time axis with a hole, year too short            kept as it is: forcing that lacks a day, and a constraint
+                                                 without any value, are errors of `h2cm.sources.harmonise`
+month or step without any value                  logged; an error of `h2cm.sources.harmonise` where it is forcing
+map upside down although its latitudes are       error of `h2cm.sources.harmonise` where it shows: temperature and
+right, time axis half a year off                 radiation in summer, products of all land in the cells they reach
+===============================================  =========================================================
+
+Which layout was found is logged, and is the attribute ``layout`` of what is read.
+"""
 
 from __future__ import annotations
 
-import gzip
 import logging
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from h2cm import units
-from h2cm.sources.products import checks
-from h2cm.sources.products.layout import LATITUDES, LONGITUDES, STEPS, TIMES, Field, Layout
-from h2cm.space import regrid
+from h2cm.sources.catalogue import Product
+from h2cm.sources.products import axes, times
+from h2cm.sources.products.opening import open_file
+from h2cm.sources.products.times import per_day
+from h2cm.sources.products.values import take
 from h2cm.store import DataError
+
+__all__ = [
+    "closing",
+    "describe",
+    "join",
+    "like",
+    "open_file",
+    "per_day",
+    "present",
+    "read",
+    "require",
+    "stack",
+    "standardise",
+    "take",
+]
 
 log = logging.getLogger(__name__)
 
 
-def open_file(path: Path, **options) -> xr.Dataset:
-    """Open a netCDF or HDF5 file lazily, in pieces; close it when done.
+def describe(values: xr.DataArray) -> str:
+    """How a variable stands in its file; ``found`` is its unit there, where a reader has changed it."""
+    unit = values.attrs.get("found", values.attrs.get("units", "no unit"))
+    return f"{values.name}({', '.join(map(str, values.dims))}) in {unit}"
 
-    Raises
-    ------
-    DataError
-        If it is no such file, or truncated.
+
+def standardise(raw: xr.Dataset, row: Product, path: Path) -> xr.Dataset:
+    """One opened file, standardised: the variables of the row that it holds (at least one).
+
+    The attributes ``step`` and ``layout`` say how long its steps are, if it shows, and what was found.
     """
-    if Path(path).suffix == ".gz":
-        return _open_packed(path, **options)
-    try:
-        raw = xr.open_dataset(path, engine="netcdf4", chunks={}, **options)
-        smaller = _smaller_chunks(raw)
-        if smaller:
-            raw.close()
-            raw = xr.open_dataset(path, engine="netcdf4", chunks=smaller, **options)
-        return raw
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: expected a netCDF file, which this is not, or it is damaged ({error})") from None
-
-
-def _smaller_chunks(raw: xr.Dataset) -> dict[str, int]:
-    """Chunks of bands of rows for variables whose chunks are larger than a piece, as all that is stored contiguously."""
-    smaller = {}
-    for values in raw.data_vars.values():
-        if values.ndim < 2 or not values.chunks or 8 * np.prod([max(c) for c in values.chunks]) <= regrid.PIECE:
-            continue
-        *steps, rows, _ = values.dims
-        stored = values.encoding.get("chunksizes") or (1,) * values.ndim
-        height = max(regrid.PIECE // (8 * values.shape[-1] * int(np.prod(stored[:-2]))), 1)
-        height = -(-height // stored[-2]) * stored[-2]  # no chunk of the file is read twice
-        smaller |= {d: min(smaller.get(d, n), n) for d, n in [*zip(steps, stored, strict=False), (rows, height)]}
-    return smaller
-
-
-def _open_packed(path: Path, **options) -> xr.Dataset:
-    """Open a gzipped file; its unpacked copy is deleted when it is closed."""
-    folder = tempfile.TemporaryDirectory(prefix="h2cm-")
-    copy = Path(folder.name) / Path(path).stem
-    try:
-        with gzip.open(path) as packed, open(copy, "wb") as file:
-            shutil.copyfileobj(packed, file)
-    except (OSError, EOFError) as error:
-        folder.cleanup()
-        raise DataError(f"{path}: expected a gzipped file, which this is not, or it is truncated ({error})") from None
-    raw = open_file(copy, **options)
-
-    def close(close_file=raw._close):
-        if close_file is not None:
-            close_file()
-        folder.cleanup()
-
-    raw.set_close(close)
-    return raw
-
-
-def _find(raw: xr.Dataset, names: Iterable[str], what: str, origin: str) -> str:
-    for name in names:
-        if name in raw.variables:
-            return name
-    raise DataError(f"{origin}: expected {what} named {' or '.join(names)}, found {', '.join(map(str, raw.variables))}")
-
-
-def rename_axes(raw: xr.Dataset, layout: Layout, origin: str, time: bool = True) -> xr.Dataset:
-    """`raw` with dimensions and coordinates ``time``, ``lat`` and ``lon``, as they lie in the file."""
-    wanted = {
-        "lat": _find(raw, (layout.dims[1], *LATITUDES), "latitudes", origin),
-        "lon": _find(raw, (layout.dims[2], *LONGITUDES), "longitudes", origin),
-    }
-    if time:
-        wanted["time"] = _find(raw, (layout.dims[0], *TIMES), "a time axis", origin)
-    renaming = {old: new for new, old in wanted.items() if old != new}
-    taken = [new for new in renaming.values() if new in raw.variables or new in raw.dims]
-    raw = raw.drop_vars([t for t in taken if t in raw.variables]).rename(renaming)
-    for new in wanted:
-        if raw[new].ndim == 0:
-            raw = raw.expand_dims(new)
-        elif raw[new].ndim == 1 and raw[new].dims != (new,):
-            raw = raw.swap_dims({raw[new].dims[0]: new})
-    return raw
-
-
-def order_axes(data: xr.Dataset) -> xr.Dataset:
-    """Latitude ascending, longitude -180 to 180 ascending (one-dimensional axes)."""
-    lon = (np.asarray(data["lon"].values, "f8") + 180) % 360 - 180
-    data = data.assign_coords(
-        lon=("lon", lon, {"units": "degrees_east"}),
-        lat=("lat", np.asarray(data["lat"].values, "f8"), {"units": "degrees_north"}),
-    )
-    if (np.diff(lon) < 0).any():
-        data = data.isel(lon=np.argsort(lon, kind="stable"))
-    return data.isel(lat=slice(None, None, -1)) if data["lat"].values[0] > data["lat"].values[-1] else data
-
-
-def real_times(times: xr.DataArray, step: str, origin: str) -> np.ndarray:
-    """Starts of the steps as datetime64, from decoded time stamps of any calendar."""
-    values = times.values
-    if values.dtype == object:  # cftime: noleap and 360-day calendars
-        try:
-            values = np.array(
-                [np.datetime64(f"{t.year:04d}-{t.month:02d}-{t.day:02d}T{t.hour:02d}:{t.minute:02d}") for t in values]
-            )
-        except (AttributeError, ValueError) as error:
-            raise DataError(f"{origin}: time: {error}") from None
-    if not np.issubdtype(values.dtype, np.datetime64):
-        raise DataError(
-            f"{origin}: time: expected time stamps with a unit such as 'days since 2001-01-01', got {times.attrs.get('units')!r}"
-        )
-    return values.astype(f"datetime64[{STEPS[step]}]").astype("datetime64[ns]")
-
-
-def take(raw: xr.Dataset, wanted: Field, origin: str) -> xr.DataArray:
-    """A variable of a file, standardised in unit and sign, lazily.
-
-    Raises
-    ------
-    DataError
-        If it is not there, or its unit cannot be turned into the wanted one; when it is computed: if a value is
-        impossible.
-    """
-    name = _find(raw, wanted.file_names, f"the variable {wanted.name}", origin)
-    found = raw[name].attrs.get("units")
-    if found is None:
-        log.info("%s: %s: no unit given, taken as %s", origin, name, wanted.file_units)
-    try:
-        scale, offset = units.conversion((found or wanted.file_units).strip(), wanted.units)
-    except DataError as error:
-        raise DataError(f"{origin}: {name}: expected the unit {wanted.file_units!r}: {error}") from None
-    if found is not None and (scale, offset) != units.conversion(wanted.file_units, wanted.units):
-        log.warning("%s: %s: the unit is %r where %r is documented: converted", origin, name, found, wanted.file_units)
-    ready = replace(wanted, scale=scale * wanted.sign, offset=offset * wanted.sign)
-    values = raw[name]
-    return (
-        xr.apply_ufunc(
-            checks.clean,
-            values,
-            kwargs={"field": ready, "origin": f"{origin}: {name}"},
-            dask="parallelized",
-            output_dtypes=["f8"],
-            keep_attrs=False,
-        )
-        .assign_attrs(units=wanted.units)
-        .rename(wanted.name)
-    )
-
-
-def standardise(raw: xr.Dataset, layout: Layout, path: Path, fields: Sequence[Field] | None = None) -> xr.Dataset:
-    """One opened file, standardised: the fields of it that there are (at least one)."""
-    origin = f"{layout.product}: {Path(path).name}"
-    raw = rename_axes(raw, layout, origin)
-    checks.check_axes(raw["lat"].values, raw["lon"].values, layout.aligned, origin)
-    fields = layout.fields if fields is None else fields
-    present = [f for f in fields if any(n in raw.variables for n in f.file_names)]
-    data = xr.Dataset({f.name: take(raw, f, origin) for f in present or fields})
+    origin = f"{row.id}: {Path(path).name}"
+    raw = times.flatten_forecasts(raw, origin)
+    stands = {name: next((n for n in v.name if n in raw.variables), None) for name, v in row.variables.items()}
+    found = [name for name, n in stands.items() if n is not None]
+    seen = [describe(raw[stands[n]]) for n in found]
+    raw = times.decode(axes.rename(raw, row, origin), origin)
+    axes.check(raw["lat"].values, raw["lon"].values, row.layout.aligned, origin)
+    data = xr.Dataset({name: take(raw, name, row.variables[name], origin) for name in found or row.variables})
     data = data.drop_vars([c for c in data.coords if c not in ("time", "lat", "lon")])
     extra = {d: n for d, n in data.sizes.items() if d not in ("time", "lat", "lon")}
     if any(n > 1 for n in extra.values()):
         raise DataError(f"{origin}: expected the dimensions time, latitude and longitude, found also {extra}")
-    data = data.isel({d: 0 for d in extra}).assign_coords(time=("time", real_times(raw["time"], layout.step, origin)))
-    return order_axes(data).transpose(..., "time", "lat", "lon")
+    starts, step, how = times.starts(raw, row.layout.step, origin)
+    data = data.isel({d: 0 for d in extra}).assign_coords(time=("time", starts))
+    data = axes.order(data).transpose(..., "time", "lat", "lon")
+    return data.assign_attrs(step=step, layout=f"{', '.join(seen)}; {how}")
 
 
 def join(parts: Sequence[xr.Dataset], product: str) -> xr.Dataset:
@@ -199,75 +106,63 @@ def join(parts: Sequence[xr.Dataset], product: str) -> xr.Dataset:
     joined = []
     for names, group in groups.items():
         for part in group[1:]:
-            for axis in ("lat", "lon"):
-                if part[axis].shape != group[0][axis].shape or not np.allclose(part[axis], group[0][axis], atol=1e-6):
-                    raise DataError(
-                        f"{product}: {', '.join(names)}: expected the same grid in all files, the {axis} differ"
-                    )
+            differs = axes.same_grid(part, group[0])
+            if differs:
+                raise DataError(
+                    f"{product}: {', '.join(names)}: expected the same grid in all files, the {differs} differ"
+                )
         group = [part.assign_coords({a: group[0][a] for a in ("lat", "lon")}) for part in group]
         whole = (
             xr.concat(group, "time", data_vars="minimal", coords="minimal", compat="override", join="override")
             if len(group) > 1
             else group[0]
         )
-        joined.append(checks.drop_duplicates(whole, f"{product}: {', '.join(names)}"))
+        joined.append(times.drop_duplicates(whole, f"{product}: {', '.join(names)}"))
     return joined[0] if len(joined) == 1 else xr.merge(joined, join="inner", compat="override")
 
 
-def read(
-    files: Sequence[Path],
-    layout: Layout,
-    step: str | None = None,
-    prepare: Callable[[xr.Dataset], xr.Dataset] | None = None,
-    decode_times: bool = True,
-) -> xr.Dataset:
-    """Read files of a layout lazily; closing the data set closes them.
+def read(files: Sequence[Path], row: Product, prepare: Callable[[xr.Dataset], xr.Dataset] | None = None) -> xr.Dataset:
+    """Read files of a product lazily; closing the data set closes them.
 
     Parameters
     ----------
     files : sequence of Path
-    layout : Layout
-    step : str, optional
-        Where it is not the layout's.
+    row : Product
+        Its row of the catalogue.
     prepare : callable, optional
-        Applied to each opened file before it is standardised.
-    decode_times : bool
-        False leaves time axes that only `prepare` understands, and decodes the others after it.
+        Applied to each opened file, its times not decoded, before it is standardised.
     """
     opened = []
     try:
         parts = []
         for path in files:
-            raw = open_file(path, decode_times=decode_times)
+            raw = open_file(path)
             opened.append(raw)
-            ready = raw if prepare is None else prepare(raw)
-            if not decode_times:
-                ready = xr.decode_cf(ready, mask_and_scale=False)
-            parts.append(standardise(ready, layout, path))
-        data = join(parts, layout.product)
-        data, step = settle_step(data, step or layout.step)
+            parts.append(standardise(raw if prepare is None else prepare(raw), row, path))
+        return closing(finish(parts, row, files), opened)
     except BaseException:
         for raw in opened:
             raw.close()
         raise
-    return closing(data.assign_attrs(product=layout.product, step=step), opened)
 
 
-def settle_step(data: xr.Dataset, step: str) -> tuple[xr.Dataset, str]:
-    """The length of the time step where a layout leaves it open: ``month``, ``day`` or a number of hours.
+def finish(parts: Sequence[xr.Dataset], row: Product, files: Sequence[Path]) -> xr.Dataset:
+    """Standardised files as one data set, with what was found in them."""
+    layouts = log_layouts(row.id, [part.attrs["layout"] for part in parts], files)
+    steps = {part.attrs["step"] for part in parts}
+    data = join(parts, row.id).assign_attrs(product=row.id)
+    step = steps.pop() if len(steps) == 1 else "any"
+    data, step = times.settle(data, step)
+    return data.assign_attrs(step=step, layout=layouts)
 
-    Stamps anywhere in a step are moved to its start, a multiple of the step since midnight.
-    """
-    if step != "any":
-        return data, step
-    times = data["time"].values
-    hours = float(np.median(np.diff(times)) / np.timedelta64(1, "h")) if times.size > 1 else 24.0
-    if hours > 27 * 24:
-        return data.assign_coords(time=times.astype("datetime64[M]").astype("datetime64[ns]")), "month"
-    if hours >= 24:
-        return data.assign_coords(time=times.astype("datetime64[D]").astype("datetime64[ns]")), "day"
-    since_midnight = (times - times.astype("datetime64[D]")) % np.timedelta64(round(hours * 3600), "s")
-    return data.assign_coords(time=times - since_midnight), f"{hours:g} hours"
+
+def log_layouts(product: str, layouts: Sequence[str], files: Sequence[Path]) -> str:
+    """Log each layout that was found once, with the number of files; all of them as one text."""
+    different = list(dict.fromkeys(layouts))
+    for layout in different:
+        first = next(Path(f).name for f, found in zip(files, layouts) if found == layout)
+        log.info("%s: found %s, in %d files, the first %s", product, layout, list(layouts).count(layout), first)
+    return " | ".join(different)
 
 
 def closing(data: xr.Dataset, opened: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -297,22 +192,94 @@ def present(data: xr.Dataset, name: str) -> xr.DataArray:
 
 def require(raw: xr.Dataset, names: Iterable[str], what: str, origin: str) -> xr.DataArray:
     """A variable of an opened file, under the first of `names` that it has."""
-    return raw[_find(raw, names, what, origin)]
+    return raw[axes.find(raw, names, what, origin)]
 
 
 def stack(parts: Sequence[xr.Dataset], dim: str, names: Sequence[str]) -> xr.Dataset:
     """Data sets of one grid side by side along a new dimension, on the time steps that all have."""
+    product = parts[0].attrs["product"]
     for part, name in zip(parts, names):
-        for axis in ("lat", "lon"):
-            if part[axis].shape != parts[0][axis].shape or not np.allclose(part[axis], parts[0][axis], atol=1e-6):
-                raise DataError(
-                    f"{parts[0].attrs['product']}: {name}: expected the grid of {names[0]}, the {axis} differ"
-                )
+        differs = axes.same_grid(part, parts[0])
+        if differs:
+            raise DataError(f"{product}: {name}: expected the grid of {names[0]}, the {differs} differ")
     aligned = [part.assign_coords({a: parts[0][a] for a in ("lat", "lon")}) for part in parts]
     data = xr.concat(aligned, pd.Index(list(names), name=dim), join="inner", combine_attrs="drop_conflicts")
+    longest = np.unique(np.concatenate([part["time"].values for part in parts]))
+    if longest.size > data.sizes["time"]:
+        short = [n for n, part in zip(names, parts) if part.sizes["time"] < longest.size]
+        log.warning(
+            "%s: %d of %d time steps are not in all of the ensemble, and are left out; not in %s",
+            product,
+            longest.size - data.sizes["time"],
+            longest.size,
+            ", ".join(short),
+        )
     return closing(data, parts)
 
 
-def per_day(data: xr.DataArray) -> xr.DataArray:
-    """Monthly sums as means per day: divided by the days of each month."""
-    return data / data["time"].dt.days_in_month
+class Members:
+    """The members of an ensemble that can be read; those that cannot are left out, with the reason.
+
+    Parameters
+    ----------
+    row : Product
+    least : int
+        Members that must be left.
+    """
+
+    def __init__(self, row: Product, least: int):
+        self.product, self.documented, self.least = row.id, row.members, least
+        self.found: dict[str, xr.Dataset] = {}
+        self.left_out: dict[str, str] = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if kind is not None:
+            for data in self.found.values():
+                close = getattr(data, "close", None)
+                if close is not None:
+                    close()
+
+    def add(self, name: str, read: Callable[[], object]) -> None:
+        """Read a member; a `DataError` leaves it out."""
+        try:
+            self.found[name] = read()
+        except DataError as error:
+            self.left_out[name] = " ".join(str(error).split())
+            log.warning("%s: %s is left out: %s", self.product, name, error)
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.found)
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """Who is among the ensemble, and who is not and why."""
+        missing = "; ".join(f"{name}: {why}" for name, why in self.left_out.items())
+        return {"members": ", ".join(self.found), "left_out": missing or "none"}
+
+    def checked(self) -> list:
+        """What was read of each member.
+
+        Raises
+        ------
+        DataError
+            If too few are left; it says why the others are not.
+        """
+        if len(self.found) < self.least:
+            reasons = "".join(f"\n  {name}: {why}" for name, why in self.left_out.items())
+            raise DataError(
+                f"{self.product}: expected at least {self.least} members that can be read (products.min_members), found "
+                f"{len(self.found)}: {', '.join(self.found) or 'none'}. Left out:{reasons or ' none'}"
+            )
+        log.info(
+            "%s: %d members, of %s documented: %s; left out: %s",
+            self.product,
+            len(self.found),
+            self.documented,
+            ", ".join(self.found),
+            self.attrs["left_out"],
+        )
+        return list(self.found.values())

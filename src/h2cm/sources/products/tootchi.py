@@ -1,9 +1,5 @@
 """Composite wetlands of Tootchi et al. (2019): shares of wetlands and lakes.
 
-Layout: a map of classes on 15 arc seconds, here as GeoTIFF in degrees or netCDF (``lat``, ``lon``): 0 no wetland,
-1 lake, 2 regularly flooded, 3 groundwater-driven, 4 both (doi:10.1594/PANGAEA.892657, doi:10.5194/essd-11-189-2019).
-Unconfirmed: the codes and the name of the variable; codes beyond 0 to 4 are an error, not a guess.
-
 Wetlands are all of regularly flooded and groundwater-driven.
 """
 
@@ -16,18 +12,16 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from h2cm.sources.products import checks, layout, raster, reading
+from h2cm.sources import catalogue
+from h2cm.sources.products import axes, raster, reading
 from h2cm.sources.products.globeland30 import as_classes
 from h2cm.store import DataError
 
-NONE, LAKE, FLOODED, GROUNDWATER, BOTH, OUTSIDE = 0, 1, 2, 3, 4, 255
-FEATURES = {
-    "wetlands": (FLOODED, GROUNDWATER, BOTH),
-    "regularly_flooded_wetlands": (FLOODED, BOTH),
-    "groundwater_driven_wetlands": (GROUNDWATER, BOTH),
-    "lakes": (LAKE,),
-}
-PATTERN = "*.*"
+ROW = catalogue.product("tootchi")
+CLASSES = {name: variable.classes for name, variable in ROW.variables.items()}
+NONE = 0
+OUTSIDE = ROW.layout.nodata[0]
+KNOWN = sorted({NONE, OUTSIDE}.union(*CLASSES.values()))
 SUFFIXES = (".tif", ".tiff", ".nc")
 
 
@@ -36,9 +30,11 @@ def _open(path: Path) -> raster.Raster:
 
     def rows(first: int, last: int, every: int) -> np.ndarray:
         values = found.rows(first, last, every)
-        codes = np.setdiff1d(np.unique(values), [NONE, LAKE, FLOODED, GROUNDWATER, BOTH, OUTSIDE])
+        declared = [] if found.missing is None else [found.missing]
+        codes = np.setdiff1d(np.unique(values), [*KNOWN, *declared])
         if codes.size:
-            raise DataError(f"tootchi: {path.name}: expected the classes 0 to 4 and 255, found {codes[:5].tolist()}")
+            listed = ", ".join(map(str, KNOWN))
+            raise DataError(f"tootchi: {path.name}: expected the classes {listed}, found {codes[:5].tolist()}")
         return values
 
     return replace(found, rows=rows)
@@ -52,9 +48,9 @@ def _open_netcdf(path: Path) -> raster.Raster:
             raise DataError(f"{origin}: expected one map of classes, found {', '.join(maps) or 'none'}")
         lat, lon = (
             reading.require(raw, names, what, origin).values.astype("f8")
-            for names, what in ((layout.LATITUDES, "latitudes"), (layout.LONGITUDES, "longitudes"))
+            for names, what in ((axes.NAMES["lat"], "latitudes"), (axes.NAMES["lon"], "longitudes"))
         )
-        checks.check_axes(lat, lon, "", origin)
+        axes.check(lat, lon, "", origin)
 
     def rows(first: int, last: int, every: int) -> np.ndarray:
         with reading.open_file(path, mask_and_scale=False) as raw:
@@ -69,16 +65,17 @@ def _open_netcdf(path: Path) -> raster.Raster:
 def read(files: Sequence[Path]) -> xr.Dataset:
     """Share of each kind, 0 to 1, dimensions lat, lon."""
     files = [f for f in map(Path, files) if f.suffix in SUFFIXES]
-    statistics = {name: lambda v, codes=codes: np.isin(v, codes) for name, codes in FEATURES.items()}
-    return raster.average(files, statistics, lambda v: v != OUTSIDE, _open).assign_attrs(product="tootchi")
+    statistics = {name: lambda v, codes=codes: np.isin(v, codes) for name, codes in CLASSES.items()}
+    data = raster.average(files, statistics, lambda v: v != OUTSIDE, _open)
+    return data.assign_attrs(product="tootchi", layout=f"classes, {len(files)} maps")
 
 
 def write(data: xr.Dataset, folder: Path) -> list[Path]:
     """Write shares as a map of classes; ``wetlands`` follows from the two kinds, which do not overlap."""
-    unknown = [str(n) for n in data.data_vars if n not in FEATURES]
+    unknown = [str(n) for n in data.data_vars if n not in CLASSES]
     if unknown:
-        raise DataError(f"tootchi: holds {', '.join(FEATURES)}, not {', '.join(unknown)}")
-    codes = {"lakes": LAKE, "regularly_flooded_wetlands": FLOODED, "groundwater_driven_wetlands": GROUNDWATER}
-    path = Path(folder) / "composite_wetlands.tif"
+        raise DataError(f"tootchi: holds {', '.join(CLASSES)}, not {', '.join(unknown)}")
+    codes = {name: classes[0] for name, classes in reversed(CLASSES.items()) if name != "wetlands"}
+    path = Path(folder) / ROW.layout.file_name
     raster.write_geotiff(path, as_classes(data, codes, OUTSIDE, rest=NONE), OUTSIDE)
     return [path]

@@ -21,7 +21,7 @@ import pooch
 from h2cm.config import Config
 from h2cm.sources.catalogue import WHOLE, Product, needed, product
 from h2cm.sources.retrieve import formats
-from h2cm.sources.retrieve.doors import DOORS, LOGIN
+from h2cm.sources.retrieve.archives import ARCHIVES, LOGIN
 from h2cm.sources.retrieve.transfer import PER_HOST, Refused, Remote, fetch, partial_folder
 from h2cm.store import DataError, save_csv
 
@@ -84,8 +84,8 @@ def retrieve(name: str, part: str, folder: Path, own: dict[str, str] | None = No
         if _agree(known, folder):
             LOG.info("%s (%s): all %d files are there and unchanged", name, part, len(known))
             return known
-    if own is not None or row.door == "local":
-        addresses = {path: "local" for path in local_files(name, part, folder, own)}
+    if own is not None or row.access == "by hand":
+        addresses = {path: "by hand" for path in local_files(name, part, folder, own)}
     else:
         addresses = _download(name, row, part, folder / name, options)
     files = pd.DataFrame(
@@ -121,12 +121,12 @@ def local_files(name: str, part: str, folder: Path, own: dict[str, str] | None =
     """
     row = product(name)
     where = Path(own["folder"]).expanduser() if own else folder / name
-    pattern = own["pattern"].replace("{year}", part) if own else row.pattern(part)
-    matches = where.rglob(pattern) if where.is_dir() else ()
+    patterns = [own["pattern"].replace("{year}", part)] if own else row.patterns(part)
+    matches = [m for pattern in patterns for m in where.rglob(pattern)] if where.is_dir() else []
     found = sorted({f for m in matches for f in (m.rglob("*") if m.is_dir() else [m]) if f.is_file()})
     if not found:
         advice = f"correct products.local.{name} in the configuration" if own else by_hand(name, row, where)
-        raise DataError(f"{name} ({part}): no file {pattern} in {where}: {advice}")
+        raise DataError(f"{name} ({part}): no file {' or '.join(patterns)} in {where}: {advice}")
     for path in found if row.format != "zarr" else []:
         formats.check(path, formats.of(path.name, row.format), str(path))
     return found
@@ -135,7 +135,7 @@ def local_files(name: str, part: str, folder: Path, own: dict[str, str] | None =
 def by_hand(name: str, row: Product, folder: Path) -> str:
     """What a person does to get a product that no program may fetch."""
     return (
-        f"{row.name} is fetched by hand. {row.instructions} Page: {' '.join(row.address)}. Put the files ({row.files}) "
+        f"{row.name} is fetched by hand. {row.instructions} Page: {' '.join(row.address)}. Put the files ({' or '.join(row.files)}) "
         f"into {folder}, or name a folder and a pattern of your own under products.local.{name} in the configuration."
     )
 
@@ -145,12 +145,12 @@ def _download(name: str, row: Product, part: str, folder: Path, options: dict) -
     folder.mkdir(parents=True, exist_ok=True)
     there = {path.name for path in folder.iterdir() if path.is_file()}
     jobs: list[tuple[str, Future]] = []
-    remotes = DOORS[row.door](row, part, there)
+    remotes = ARCHIVES[row.access](row, part, there)
     if isinstance(remotes, list):
         _require_space(f"{name} ({part})", folder, [r.size or 0 for r in remotes if r.name not in there])
     with ThreadPoolExecutor(PER_HOST) as pool:
         try:
-            for remote in remotes:  # a door may take long for each: fetch what it has named
+            for remote in remotes:  # an archive may take long for each: fetch what it has named
                 known = replace(remote, checksum=remote.checksum or row.checksums.get(remote.name))
                 jobs.append((remote.address or row.address[0], pool.submit(_one, row, known, folder, options)))
             got = {path: address for address, job in jobs for path in job.result()}
@@ -158,7 +158,7 @@ def _download(name: str, row: Product, part: str, folder: Path, options: dict) -
             pool.shutdown(cancel_futures=True)
             raise
     if not got:
-        raise DataError(f"{name} ({part}): {row.door} {' '.join(row.address)}: there is no file {row.pattern(part)}")
+        raise DataError(f"{name} ({part}): {row.access} {' '.join(row.address)}: there is no file {row.pattern(part)}")
     LOG.info("%s (%s): %d files, %d of them were there", name, part, len(jobs), len(there & {p.name for p in got}))
     return got
 
@@ -181,7 +181,7 @@ def _one(row: Product, remote: Remote, folder: Path, options: dict) -> list[Path
     try:
         path = fetch(remote, folder, format, **options)
     except Refused as error:
-        raise DataError(f"{error}. {LOGIN[row.door]}") from None
+        raise DataError(f"{error}. {LOGIN[row.access]}") from None
     return [path, *unpack(path)] if format == "zip" and row.format != "zip" else [path]
 
 

@@ -55,7 +55,7 @@ def autoregressive(white: np.ndarray, persistence: float) -> np.ndarray:
 
 
 class Weatherlike:
-    """A smooth field that lives: each wave an AR(1) series in time, and some noise of each place's own.
+    """A smooth field that changes in time: each wave an AR(1) series in time, and some noise of each place's own.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ run with it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,6 @@ GAP_SHARE = 0.06  # of the other months of GRACE
 INVERSIONS = 5  # members of the OCO-2 ensemble
 FIRST_OCO2 = 2015
 DAMPING = 0.4  # of year-to-year variation in the data-driven product
-GPCP = replace(gpcp.LAYOUT, split="year")  # its thousands of files, one a day, would take longer than all else
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,8 @@ class Bureau:
         for year in np.unique(h.days.year):
             at = np.flatnonzero(h.days.year == year)
             days, part = h.days[at], {name: values[:, at] for name, values in h.forcing.items()}
-            gpcp.write(maps(days, precipitation=atlas.same(part["precipitation"])), self.folder / "gpcp", layout=GPCP)
+            rain = maps(days, precipitation=atlas.same(part["precipitation"]))
+            gpcp.write(rain, self.folder / "gpcp", split="year")  # one file a day would take longer than all else
             self.put("ceres", maps(days, net_radiation=atlas.same(part["net_radiation"])))
             self.put("crujra", maps(days, air_temperature=atlas.fine(part["air_temperature"], spread=10.0)))
             self.put(

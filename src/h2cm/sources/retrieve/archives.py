@@ -1,7 +1,7 @@
-"""The doors of the archives: which files does a part of a product have there, and at which addresses?
+"""The archives: which files does a part of a product have there, and at which addresses?
 
-Each door is a function ``(product, part, there) -> Remotes``. ``there`` are the names that are in our folder
-already, for doors that must order a file before it has an address. The archives' own clients are imported only where
+Each is a function ``(product, part, there) -> Remotes``. ``there`` are the names that are in our folder
+already, for archives where one must order a file before it has an address. The archives' own clients are imported only where
 they are used; a missing one, or a missing login, is one message that says what to do.
 """
 
@@ -42,7 +42,7 @@ LOGIN = {
         "python -c 'from icoscp_core.icos import auth; auth.init_config_file()'"
     ),
 }
-"""How to get through a door that asks for a login."""
+"""What to do where an archive asks for a login."""
 
 ICOS_DATA = "https://data.icos-cp.eu"
 COLLECTION_OF_DOI = """
@@ -193,18 +193,20 @@ def copernicus(product: Product, part: str, there: Collection[str]) -> Iterator[
     cdsapi = client("cdsapi")
     try:
         _, key, _ = cdsapi.api.get_url_key_verify(None, None, None)
-        store = cdsapi.Client(url=ADS if product.door == "ads" else None, key=key, progress=False)
+        store = cdsapi.Client(url=ADS if product.access == "ads" else None, key=key, progress=False)
     except Exception as error:
-        raise DataError(f"{product.door.upper()}: no login ({error}). {LOGIN[product.door]}") from None
+        raise DataError(f"{product.access.upper()}: no login ({error}). {LOGIN[product.access]}") from None
     for month in product.months:
-        name = product.files.replace("{year}", part).replace("??", f"{month:02d}")
+        name = product.files[0].replace("{year}", part).replace("??", f"{month:02d}")
         if name in there:
             yield Remote(name, "")
             continue
         try:
             result = store.retrieve(product.address[0], fill(product.request, part, month))
         except Exception as error:
-            raise DataError(f"{product.door.upper()}: {name} was not made: {error}. {LOGIN[product.door]}") from None
+            raise DataError(
+                f"{product.access.upper()}: {name} was not made: {error}. {LOGIN[product.access]}"
+            ) from None
         yield Remote(name, result.location, int(result.content_length))
 
 
@@ -235,7 +237,7 @@ def _name(address: str) -> str:
     return PurePosixPath(urlsplit(address).path).name
 
 
-DOORS = {
+ARCHIVES = {
     "https": https,
     "doi": doi,
     "earthdata": earthdata,
