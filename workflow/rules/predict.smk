@@ -8,6 +8,8 @@ rule predict:
     output:
         monthly=at("monthly"),
         daily=at("daily"),
+    wildcard_constraints:
+        experiment=PLAN.predicting(days=True),
     log:
         at("log", job="predict/{experiment}_fold_{fold}"),
     benchmark:
@@ -26,3 +28,10 @@ rule predict:
         "Predicting {wildcards.experiment}, fold {wildcards.fold}"
     script:
         "../scripts/predict.py"
+
+
+use rule predict as predict_months with:
+    output:
+        monthly=at("monthly"),
+    wildcard_constraints:
+        experiment=PLAN.predicting(days=False),

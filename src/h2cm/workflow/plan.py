@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from h2cm.config import Config, sections_of
+from h2cm.models import kind_of
 from h2cm.results.figures.registry import figure_names
-from h2cm.results.paths import RESULTS, every_fold, files, folds, path
+from h2cm.results.paths import RESULTS, evaluated, every_fold, files, folds, path
 from h2cm.results.tables.registry import table_names
 from h2cm.sources import towers
 from h2cm.sources.catalogue import condensed
@@ -50,6 +51,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "constraints.*.years",
         "evaluation",
     ),
+    "prior_sweep": ("constraints.*.weight", "split.folds", "experiments"),
     "figure": DRAWN,
     "table": DRAWN,
 }
@@ -91,6 +93,11 @@ class Plan:
     def products(self) -> str:
         """The folder of the products: the synthetic Earth's, or that of the archives' files."""
         return self.at("pseudo_products") if self.config.source == "twin" else str(self.config.products.folder)
+
+    def predicting(self, days: bool) -> str:
+        """The experiments that predict days, or months only, as a pattern of their names that fits no other."""
+        names = [name for name in evaluated(self.config) if kind_of(self.config, name).daily == days]
+        return "|".join(names) or "(?!)"
 
     @property
     def competitors(self) -> list[str]:
@@ -157,7 +164,7 @@ class Plan:
 
     def promised(self) -> list[str]:
         """Every file that a finished run has."""
-        fixed = ("configuration", "store_summary", "truth", "split", "metrics")
+        fixed = ("configuration", "store_summary", "truth", "split", "metrics", "prior_sweep")
         of_towers = [self.at("tower_report"), *self.tower_variables] if self.config.source == "towers" else []
         each = ("weights", "losses", "daily", "monthly", "fold_metrics")
         return [
