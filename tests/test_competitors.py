@@ -214,7 +214,9 @@ def test_process_equations_alone_find_the_values_that_made_the_data(store, split
     model = run(
         changed, split, "process_only", tmp_path, configuration(constraints, epochs=200, patience=200, decay_epochs=200)
     )
-    losses = pd.read_csv(tmp_path / "fold_0" / "losses.csv").query("cells == 'validation'")
+    losses = pd.read_csv(tmp_path / "training" / "process_only" / "fold_0" / "losses.csv").query(
+        "cells == 'validation'"
+    )
     # the noise of fAPAR stays
     final = losses[losses["constraint"].isin(["gpp", "et", "runoff"])].groupby("epoch")["loss"].sum()
     assert final.iloc[-1] < 0.02 * final.iloc[0], f"{final.iloc[0]:.3f} to {final.iloc[-1]:.4f}"
@@ -260,7 +262,7 @@ def test_a_killed_lstm_goes_on_to_the_same_weights(store, split, tmp_path, monke
 @pytest.mark.parametrize("name", COMPETITORS)
 def test_losses_have_the_layout_of_any_other_model(store, split, tmp_path, name):
     run(short(store), split, name, tmp_path)
-    losses = pd.read_csv(tmp_path / "fold_0" / "losses.csv")
+    losses = pd.read_csv(tmp_path / "training" / name / "fold_0" / "losses.csv")
     assert list(losses.columns) == ["epoch", "cells", "constraint", "loss"]
     shown = set(losses.query("cells == 'validation'")["constraint"]) - {"total"}
     # an anomaly of the mean over all cells is nothing that trees learn from single cells
