@@ -68,7 +68,9 @@ class H2CM(DailyModel):
         self.backend, self.precision, self.units = backend, precision, units
         self.guidance, self.outputs = guidance, outputs_of(guidance)
         self.static_outputs = guidance.static_parameters
-        self.networks = nn.ModuleDict({name: build_network(row, n_static, units) for name, row in guidance.rows.items()})
+        self.networks = nn.ModuleDict(
+            {name: build_network(row, n_static, units) for name, row in guidance.rows.items()}
+        )
         self.raw = nn.ParameterDict(
             {
                 name: nn.Parameter(torch.tensor(row.initial, dtype=torch.get_default_dtype()))
