@@ -8,12 +8,12 @@ rule predict:
     output:
         monthly=at("monthly"),
         daily=at("daily"),
-    wildcard_constraints:
-        experiment=PLAN.predicting(days=True),
     log:
         at("log", job="predict/{experiment}_fold_{fold}"),
     benchmark:
         at("benchmark", job="predict/{experiment}_fold_{fold}")
+    wildcard_constraints:
+        experiment=PLAN.predicting(days=True),
     conda:
         "../../envs/h2cm.yaml"
     threads: training_threads()
