@@ -7,7 +7,7 @@ import pytest
 
 from conftest import ROOT
 from fake_results import fake_config, fake_results
-from h2cm.config import ConfigError, load, parse, sections_of, sweeps
+from h2cm.config import ConfigError, from_sections, load, parse, sections_of, sweeps
 from h2cm.model import H2CM
 from h2cm.results.evaluate.sweep import COLUMNS, prior_sweep
 from h2cm.results.paths import evaluated, files
@@ -37,6 +37,13 @@ def test_a_sweep_is_trained_as_experiments_of_their_own(config):
     assert "training/prior_std_times_10/fold_1/losses.csv" in files(["losses"], config)
     assert not [path for path in files(["monthly", "daily", "fold_metrics"], config) if "std_times" in path]
     assert files(["prior_sweep"], config) and not files(["prior_sweep"], fake_config())
+
+
+def test_a_step_of_the_workflow_sees_the_sweep_only_where_it_matters(config):
+    seen = from_sections(sections_of(config, "experiments"))
+    assert seen.experiments == config.experiments and sweeps(seen) == sweeps(config)
+    alone = from_sections(sections_of(config, "seed", experiment="prior")).experiments["prior"]
+    assert alone.priors == config.experiments["prior"].priors and not hasattr(alone, "sweep")
 
 
 def test_another_sweep_trains_nothing_again(config):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -463,9 +463,9 @@ def _partial(model: type[Section], values: dict) -> Section:
     for name, value in values.items():
         field = model.model_fields[name]
         inner = [one for one in (field.annotation, *get_args(field.annotation)) if _is_section(one)]
-        if inner and _is_section(field.annotation):
+        if value is not None and inner and get_origin(field.annotation) is not dict:
             fields[name] = _partial(inner[0], value)
-        elif inner:
+        elif value is not None and inner:
             fields[name] = {key: _partial(inner[0], row) for key, row in value.items()}
         else:
             fields[name] = TypeAdapter(field.rebuild_annotation()).validate_python(value)

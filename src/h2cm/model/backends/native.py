@@ -54,7 +54,6 @@ def _tuning() -> tuple[str, str]:
     return f"-march={os.environ.get('H2CM_MARCH') or 'native'}", "-fopenmp"
 
 
-
 def _processor() -> str:
     """What ``-march=native`` depends on."""
     try:
