@@ -27,7 +27,7 @@ SMALL = {
 TWIN = SMALL | {
     "run": "earth",
     "source": "twin",
-    "period": {"start": "2015-01-01", "end": "2015-12-31"},
+    "period": {"start": "2014-01-01", "end": "2015-12-31"},
     "grid": {"resolution": 10, "bounds": [-20, -20, 50, 60]},
     "constraints": {
         "tws": {"prediction": "tws", "compare": "monthly_centred"},
