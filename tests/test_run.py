@@ -58,8 +58,8 @@ HARMONISED = {
     "swe": 0.98,
     "fapar": 0.98,
     "runoff": 0.98,
-    "et": 0.98,
-    "gpp": 0.98,
+    "et": 0.96,  # its year-to-year variation is damped, as in the real product
+    "gpp": 0.96,  # likewise
     "nee_oco2": 0.98,  # after the fire emissions in it are subtracted
     "nee_carboscope": 0.75,  # coarser than the cells
     "cue": 0.2,  # the median of imperfect models
