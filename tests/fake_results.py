@@ -10,6 +10,7 @@ import xarray as xr
 import yaml
 
 from h2cm.config import Config, parse
+from h2cm.results.paths import evaluated
 from h2cm.store import save_netcdf, write
 from h2cm.vocabulary import VARIABLES
 
@@ -102,6 +103,9 @@ def fake_results(
         save_netcdf(xr.Dataset(daily | static | CONSTANTS, {"time": days}), folder / "twin/truth.nc")
     for experiment in config.experiments:
         for fold in range(config.split.folds):
+            if experiment not in evaluated(config):
+                _made(folder / f"training/{experiment}/fold_{fold}")
+                continue
             names = [*config.prediction.monthly]
             predicted = {
                 name: (

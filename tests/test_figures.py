@@ -16,6 +16,7 @@ from h2cm.config import ConfigError, from_sections, sections_of
 from h2cm.model.networks import NETWORKS
 from h2cm.results import figures, tables
 from h2cm.results.evaluate.fold import evaluate_fold
+from h2cm.results.evaluate.recovered import constant_verdict
 from h2cm.results.figures import geography
 from h2cm.results.figures.registry import FIGURES, figure_inputs, figure_names
 from h2cm.results.figures.style import DOUBLE, SINGLE, save
@@ -197,6 +198,28 @@ def test_constants_and_recovery_tables_hold_the_truth(runs):
     assert recovery.loc[("cv", "q10", "value"), "truth"] == CONSTANTS["q10"]
     assert recovery.loc[("cv", "gpp", "r of the mean in space"), "observed"]
     assert not recovery.loc[("cv", "transpiration", "r of the mean in space"), "observed"]
+    assert (recovery["why"] != "").all() and "product" in recovery.loc[("cv", "beta_co2", "value"), "why"]
+    for (_, _, quantity), row in recovery.iterrows():
+        if quantity.startswith("nse"):
+            expected = "recovered" if row["median"] >= 0.75 else "partly" if row["median"] >= 0.25 else "not recovered"
+            assert row["found"] == expected
+        assert bool(row["found"]) == (quantity == "value" or quantity.startswith("nse"))
+
+
+@pytest.mark.parametrize(
+    ("learned", "expected"),
+    [
+        (1.8, "recovered"),
+        (1.72, "recovered"),
+        (1.9, "recovered"),
+        (1.6, "partly"),
+        (1.45, "not recovered"),
+        (1.3, "not recovered"),
+    ],
+)
+def test_a_constant_is_recovered_by_the_way_it_went(learned, expected):
+    assert constant_verdict(learned, truth=1.8, initial=1.43) == expected
+    assert constant_verdict(learned, truth=1.8, initial=1.81) == "shows nothing"
 
 
 def test_networks_table_is_that_of_the_model(tmp_path):

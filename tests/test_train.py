@@ -165,7 +165,9 @@ def test_weight_decay_leaves_the_constants_alone_unless_asked(store, split):
     def constants_after(decay_constants):
         config = configuration(weight_decay=50.0, decay_constants=decay_constants, epochs=1)
         loaded = load(store, config, config.experiments["cv"])
-        fold = loop.build_fold(0, config, loaded, statistics(loaded, torch.arange(5)), np.arange(5), np.arange(5, 8))
+        fold = loop.build_fold(
+            0, config, "cv", loaded, statistics(loaded, torch.arange(5)), np.arange(5), np.arange(5, 8)
+        )
         return [group["weight_decay"] for group in fold.optimiser.param_groups]
 
     assert constants_after(False) == [50.0, 0.0]

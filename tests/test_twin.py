@@ -24,7 +24,7 @@ from h2cm.space.grid import Grid, land_cells, to_cells
 from h2cm.space.regrid import regrid
 from h2cm.vocabulary import VARIABLES
 
-CONSTANTS = {"beta_snow": 0.9, "beta_baseflow": 0.004, "q10": 1.5, "beta_co2": 0.0015}
+CONSTANTS = {"beta_snow": 0.9, "beta_baseflow": 0.004, "q10": 1.8, "beta_co2": 0.0022}
 PLACES = {
     "sahara": (23.0, 10.0),
     "siberia": (63.0, 120.0),
@@ -312,7 +312,7 @@ def test_the_truth_is_complete(earth):
         for name in model.OUTPUTS:
             assert data[name].dims == ("cell", "time") and data[name].dtype == np.float32, name
             assert data[name].attrs["units"] and np.isfinite(data[name].values).all(), name
-        assert float(data.q10) == 1.5 and float(data.beta_co2) == pytest.approx(0.0015)
+        assert float(data.q10) == 1.8 and float(data.beta_co2) == pytest.approx(0.0022)
         assert float(data.beta_snow) == twin.BETA_SNOW and float(data.beta_baseflow) == twin.BETA_BASEFLOW
         assert data.soil_moisture_capacity.dims == data.alpha_interception.dims == ("cell",)
         change = data.groundwater.isel(time=-1) - data.groundwater.isel(time=0)

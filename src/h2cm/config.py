@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -77,8 +77,8 @@ class Twin(Section):
 
     noise: float = Field(0.05, ge=0, description="noise of the pseudo-products, share of each one's standard deviation")
     models: PositiveInt = Field(4, description="members of the ensemble of process models")
-    q10: PositiveFloat = Field(1.5, description="true temperature sensitivity of heterotrophic respiration")
-    beta_co2: PositiveFloat = Field(15.0, description="true CO2 fertilisation, % per 100 ppm")
+    q10: PositiveFloat = Field(1.8, description="true temperature sensitivity of heterotrophic respiration")
+    beta_co2: PositiveFloat = Field(22.0, description="true CO2 fertilisation, % per 100 ppm")
 
 
 class Towers(Section):
@@ -186,13 +186,30 @@ class Prior(Section):
     std: PositiveFloat = Field(description="standard deviation around it")
 
 
+class Sweep(Section):
+    """The same experiment with wider and narrower priors, to see when the data win over them."""
+
+    multiples: tuple[PositiveFloat, ...] = Field(
+        strict=False, description="of every prior's `std`; each is trained as an experiment of its own"
+    )
+    folds: tuple[int, ...] | None = Field(
+        None, strict=False, description="folds trained; those of the experiment if not given"
+    )
+
+
 class Experiment(Section):
     """What an experiment does differently."""
 
-    folds: tuple[int, ...] | None = Field(None, strict=False, description="folds trained; all if not given")
-    priors: dict[Literal["beta_co2", "q10"], Prior] = Field(
-        {}, description="regularisation of a global constant; beta_co2 in % per 100 ppm"
+    model: Literal["h2cm", "process_only", "gradient_boosting", "lstm"] = Field(
+        "h2cm",
+        description="what is trained: H2CM; its equations with one learned value for each parameter of the networks; "
+        "regression trees on monthly means; an LSTM without equations",
     )
+    folds: tuple[int, ...] | None = Field(None, strict=False, description="folds trained; all if not given")
+    priors: dict[Literal["beta_snow", "beta_baseflow", "q10", "beta_co2"], Prior] = Field(
+        {}, description="regularisation of a global constant; beta_co2 in % per 100 ppm, beta_baseflow per day"
+    )
+    sweep: Sweep | None = Field(None, description="trainings with other widths of the priors")
     train_years: Years | None = Field(None, description="years whose targets are trained and validated on")
     constraints: tuple[str, ...] | None = Field(None, strict=False, description="constraints used; all if not given")
 
@@ -292,7 +309,27 @@ def parse(values: dict, name: str = "configuration") -> Config:
         raise ConfigError("\n".join(lines)) from None
     if lines := [f"{name}: {line}" for line in _contradictions(config)]:
         raise ConfigError("\n".join(lines))
-    return config
+    return config.model_copy(update={"experiments": config.experiments | _swept(config)})
+
+
+def sweeps(config: Config) -> dict[str, tuple[str, float]]:
+    """The experiments that are made of the `sweep` of another: by name, that other one and the multiple."""
+    return {
+        f"{name}_std_times_{multiple:g}".replace(".", "_"): (name, multiple)
+        for name, row in config.experiments.items()
+        if row.sweep
+        for multiple in row.sweep.multiples
+    }
+
+
+def _swept(config: Config) -> dict[str, Experiment]:
+    """The rows of `sweeps`."""
+    rows = {}
+    for name, (base, multiple) in sweeps(config).items():
+        row = config.experiments[base]
+        priors = {key: Prior(mean=p.mean, std=p.std * multiple) for key, p in row.priors.items()}
+        rows[name] = row.model_copy(update={"priors": priors, "folds": row.sweep.folds or row.folds, "sweep": None})
+    return rows
 
 
 def _contradictions(config: Config) -> list[str]:
@@ -321,11 +358,24 @@ def _contradictions(config: Config) -> list[str]:
                 )
         if experiment.constraints == ():
             lines.append(f"{path}.constraints: expected at least one constraint, found none")
-        if experiment.folds is not None:
-            wrong = [fold for fold in experiment.folds if not 0 <= fold < config.split.folds]
-            if wrong or not experiment.folds or len(set(experiment.folds)) < len(experiment.folds):
+        sweep = experiment.sweep
+        for key, folds in ((f"{path}.folds", experiment.folds), (f"{path}.sweep.folds", sweep and sweep.folds)):
+            if folds is None:
+                continue
+            wrong = [fold for fold in folds if not 0 <= fold < config.split.folds]
+            if wrong or not folds or len(set(folds)) < len(folds):
                 expected = f"different folds from 0 to {config.split.folds - 1}, at least one"
-                lines.append(f"{path}.folds: expected {expected} (found {list(experiment.folds)})")
+                lines.append(f"{key}: expected {expected} (found {list(folds)})")
+        if sweep and not experiment.priors:
+            lines.append(f"{path}.sweep: expected priors, whose widths it changes, found none")
+        if sweep and (not sweep.multiples or 1.0 in sweep.multiples):
+            found = list(sweep.multiples)
+            lines.append(
+                f"{path}.sweep.multiples: expected some, none of them 1, the experiment itself (found {found})"
+            )
+    for name, row in _swept(config).items():
+        if config.experiments.get(name, row) != row:
+            lines.append(f"experiments.{name}: expected another name, as the sweep of an experiment has this one")
     for name, years in config.evaluation.periods.items():
         within_period(f"evaluation.periods.{name}", years)
         if not _NAME.fullmatch(name) or name == "whole":
@@ -378,7 +428,7 @@ def sections_of(config: Config, *keys: str, experiment: str | None = None) -> di
         a name that an entry does not have for nothing. The values of `HOW` are left out. Constraints come in the order
         of their names, as the order in the file does not matter.
     experiment : str, optional
-        The only experiment that the step is about; adds its row without ``folds``, and leaves out the constraints that
+        The only experiment that the step is about; adds its row without ``folds`` and ``sweep``, and leaves out the constraints that
         it does not use.
     """
     dumped, chosen = config.model_dump(mode="json"), {}
@@ -388,7 +438,9 @@ def sections_of(config: Config, *keys: str, experiment: str | None = None) -> di
         used = row["constraints"] or list(config.constraints)
         dumped["constraints"] = {name: row for name, row in dumped["constraints"].items() if name in used}
         row["constraints"] = sorted(used)
-        chosen["experiments"] = {experiment: {key: value for key, value in row.items() if key != "folds"}}
+        chosen["experiments"] = {
+            experiment: {key: value for key, value in row.items() if key not in ("folds", "sweep")}
+        }
     for key in keys:
         _copy(dumped, chosen, key.split("."))
     for section, how in HOW.items():
@@ -431,9 +483,9 @@ def _partial(model: type[Section], values: dict) -> Section:
     for name, value in values.items():
         field = model.model_fields[name]
         inner = [one for one in (field.annotation, *get_args(field.annotation)) if _is_section(one)]
-        if inner and _is_section(field.annotation):
+        if value is not None and inner and get_origin(field.annotation) is not dict:
             fields[name] = _partial(inner[0], value)
-        elif inner:
+        elif value is not None and inner:
             fields[name] = {key: _partial(inner[0], row) for key, row in value.items()}
         else:
             fields[name] = TypeAdapter(field.rebuild_annotation()).validate_python(value)

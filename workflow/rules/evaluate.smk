@@ -51,3 +51,28 @@ rule metrics:
         "Collecting the metrics"
     script:
         "../scripts/metrics.py"
+
+
+rule prior_sweep:
+    input:
+        PLAN.of_run(["losses"]),
+    output:
+        at("prior_sweep"),
+    log:
+        at("log", job="prior_sweep"),
+    benchmark:
+        at("benchmark", job="prior_sweep")
+    conda:
+        "../../envs/h2cm.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        config=PLAN.keys("prior_sweep"),
+        folder=lambda w: RUN,
+        code=code("prior_sweep.py"),
+    message:
+        "Collecting the sweep of the priors"
+    script:
+        "../scripts/prior_sweep.py"

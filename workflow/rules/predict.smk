@@ -12,6 +12,8 @@ rule predict:
         at("log", job="predict/{experiment}_fold_{fold}"),
     benchmark:
         at("benchmark", job="predict/{experiment}_fold_{fold}")
+    wildcard_constraints:
+        experiment=PLAN.predicting(days=True),
     conda:
         "../../envs/h2cm.yaml"
     threads: training_threads()
@@ -26,3 +28,10 @@ rule predict:
         "Predicting {wildcards.experiment}, fold {wildcards.fold}"
     script:
         "../scripts/predict.py"
+
+
+use rule predict as predict_months with:
+    output:
+        monthly=at("monthly"),
+    wildcard_constraints:
+        experiment=PLAN.predicting(days=False),

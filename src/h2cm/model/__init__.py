@@ -1,7 +1,41 @@
-"""The model: guided networks, process equations and the backends that step them through time."""
+"""The models: guided networks and process equations with the backends that step them through time; competitors."""
 
 from h2cm.model.h2cm import H2CM, OUTPUTS, PARAMETERS
+from h2cm.model.interface import DailyModel
+from h2cm.model.lstm import DailyLSTM
 from h2cm.model.networks import NETWORKS
 from h2cm.model.process import CONSTANTS, FORCING, State
+from h2cm.model.process_only import ProcessOnly
 
-__all__ = ["CONSTANTS", "FORCING", "H2CM", "NETWORKS", "OUTPUTS", "PARAMETERS", "State"]
+__all__ = [
+    "CONSTANTS",
+    "FORCING",
+    "H2CM",
+    "NETWORKS",
+    "OUTPUTS",
+    "PARAMETERS",
+    "DailyLSTM",
+    "DailyModel",
+    "ProcessOnly",
+    "State",
+    "build_model",
+]
+
+
+def build_model(
+    kind: str,
+    n_static: int,
+    learned: tuple[str, ...] = (),
+    backend: str = "auto",
+    precision: str = "float32",
+) -> DailyModel:
+    """An untrained model of a kind of `h2cm.models.MODELS` that is stepped through days.
+
+    Parameters
+    ----------
+    learned : tuple of str
+        The outputs of a model without equations (`h2cm.models.learned`).
+    """
+    if kind == "lstm":
+        return DailyLSTM(n_static, learned)
+    return {"h2cm": H2CM, "process_only": ProcessOnly}[kind](n_static, backend, precision)

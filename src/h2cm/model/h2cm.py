@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from h2cm.model.interface import DailyModel
 from h2cm.model.networks import GUIDANCE, HIDDEN, Guidance, build_network
 from h2cm.model.process import CARRIED, CONSTANTS, FORCING, State, process_step, seen_states
 
@@ -35,7 +36,7 @@ OUTPUTS = outputs_of(GUIDANCE)
 """All daily outputs of the model."""
 
 
-class H2CM(nn.Module):
+class H2CM(DailyModel):
     """The hybrid hydrological-carbon cycle model (Baghirov et al., GMD, in review).
 
     Parameters
@@ -49,12 +50,11 @@ class H2CM(nn.Module):
         Of the matrix products of the networks, where the backend is ``fused``.
     guidance : Guidance
         The networks: who learns what, from which inputs.
-
-    Notes
-    -----
-    Inputs and outputs are in physical units. The mean and standard deviation by which the networks' inputs are
-    standardised are buffers of the model (`set_normalisation`), so the weights carry them.
+    units : int
+        Of each LSTM, and of the first hidden layer of the fully connected networks where that is fewer than they have.
     """
+
+    kind = "h2cm"
 
     def __init__(
         self,
@@ -62,36 +62,21 @@ class H2CM(nn.Module):
         backend: str = "auto",
         precision: str = "float32",
         guidance: Guidance = GUIDANCE,
+        units: int = HIDDEN,
     ):
-        super().__init__()
-        self.n_static = n_static
-        self.backend, self.precision = backend, precision
+        super().__init__(n_static)
+        self.backend, self.precision, self.units = backend, precision, units
         self.guidance, self.outputs = guidance, outputs_of(guidance)
-        self.networks = nn.ModuleDict({name: build_network(row, n_static) for name, row in guidance.rows.items()})
+        self.static_outputs = guidance.static_parameters
+        self.networks = nn.ModuleDict(
+            {name: build_network(row, n_static, units) for name, row in guidance.rows.items()}
+        )
         self.raw = nn.ParameterDict(
             {
                 name: nn.Parameter(torch.tensor(row.initial, dtype=torch.get_default_dtype()))
                 for name, row in CONSTANTS.items()
             }
         )
-        self.register_buffer("forcing_mean", torch.zeros(len(FORCING)))
-        self.register_buffer("forcing_std", torch.ones(len(FORCING)))
-        self.register_buffer("static_mean", torch.zeros(n_static))
-        self.register_buffer("static_std", torch.ones(n_static))
-
-    def set_normalisation(self, forcing_mean, forcing_std, static_mean, static_std) -> None:
-        """Set the statistics (of the training cells) by which the networks' inputs are standardised."""
-        for name, value in {
-            "forcing_mean": forcing_mean,
-            "forcing_std": forcing_std,
-            "static_mean": static_mean,
-            "static_std": static_std,
-        }.items():
-            buffer = getattr(self, name)
-            value = torch.as_tensor(value, dtype=buffer.dtype, device=buffer.device)
-            if value.shape != buffer.shape:
-                raise ValueError(f"{name}: expected shape {tuple(buffer.shape)}, got {tuple(value.shape)}")
-            buffer.copy_(value)
 
     def constants(self) -> dict[str, Tensor]:
         """The global constants by name, in the order of `CONSTANTS`."""
@@ -118,7 +103,7 @@ class H2CM(nn.Module):
     def initial_state(self, n_cells: int) -> State:
         """The state from which a spin-up starts."""
         start = [self.forcing_mean.new_full((n_cells,), row.initial) for row in CARRIED.values()]
-        lstm = self.forcing_mean.new_zeros(len(self.guidance.lstms), n_cells, HIDDEN)
+        lstm = self.forcing_mean.new_zeros(len(self.guidance.lstms), n_cells, self.units)
         return State(*start, lstm, lstm)
 
     def step(
@@ -166,6 +151,10 @@ class H2CM(nn.Module):
         end = State(*(outputs[name] for name in CARRIED), *(torch.stack(x) if x else state.h for x in (h, c)))
         return outputs, end
 
+    def undecayed(self) -> list[nn.Parameter]:
+        """The raw values of the global constants."""
+        return list(self.raw.values())
+
     def forward(
         self,
         forcing: Tensor,
@@ -173,36 +162,22 @@ class H2CM(nn.Module):
         state: State | None = None,
         outputs: tuple[str, ...] | None = None,
     ) -> tuple[dict[str, Tensor], State]:
-        """Run the model through all days of `forcing`.
-
-        Parameters
-        ----------
-        forcing : Tensor, shape (cell, day, 5)
-            In physical units, in the order of `FORCING`.
-        static : Tensor, shape (cell, attribute)
-            In physical units.
-        state : State, optional
-            Where to start from; `initial_state` if not given.
-        outputs : tuple of str, optional
-            The daily outputs wanted; all if not given.
-
-        Returns
-        -------
-        dict of Tensor
-            Each output, shape (cell, day).
-        State
-            At the end of the last day.
-        """
+        """See `DailyModel.forward`."""
         from h2cm.model.backends import simulate
 
         if state is None:
             state = self.initial_state(forcing.shape[0])
         return simulate(self, forcing, static, state, self.outputs if outputs is None else tuple(outputs))
 
-    @torch.no_grad()
-    def spin_up(self, forcing: Tensor, static: Tensor, passes: int = 1) -> State:
-        """The state after `passes` runs through the whole record from `initial_state`, without gradient."""
-        state = self.initial_state(forcing.shape[0])
-        for _ in range(passes):
-            _, state = self(forcing, static, state, outputs=())
-        return state
+    @staticmethod
+    def simulate_many(models, forcing, static, states, outputs: tuple[str, ...]) -> list:
+        """See `DailyModel.simulate_many`."""
+        from h2cm.model.backends import simulate_many
+
+        return simulate_many(models, forcing, static, states, outputs)
+
+    def backend_for(self, forcing: Tensor) -> str:
+        """Name of the backend that runs the model on `forcing`."""
+        from h2cm.model.backends import choose
+
+        return choose(self, forcing).__name__.rpartition(".")[2]

@@ -135,11 +135,11 @@ class GuidedNetwork(nn.Module):
 
 
 class FullyConnected(GuidedNetwork):
-    """Two hidden layers (150 and 12 units, LeakyReLU with slope 0.01) and a linear output layer."""
+    """Two hidden layers (150, or `units` if fewer, and 12 units; LeakyReLU with slope 0.01) and a linear output layer."""
 
-    def __init__(self, network: Network, n_static: int):
+    def __init__(self, network: Network, n_static: int, units: int):
         super().__init__(network)
-        wide, narrow = WIDTHS
+        wide, narrow = WIDTHS if units == HIDDEN else (units, WIDTHS[1])
         self.fc1 = nn.Linear(network.input_size(n_static), wide)
         self.fc2 = nn.Linear(wide, narrow)
         self.fc3 = nn.Linear(narrow, len(network.outputs))
@@ -153,12 +153,12 @@ class FullyConnected(GuidedNetwork):
 
 
 class Recurrent(GuidedNetwork):
-    """An LSTM cell of 100 units and a linear layer on its new hidden state."""
+    """An LSTM cell and a linear layer on its new hidden state."""
 
-    def __init__(self, network: Network, n_static: int):
+    def __init__(self, network: Network, n_static: int, units: int):
         super().__init__(network)
-        self.cell = nn.LSTMCell(network.input_size(n_static), HIDDEN)
-        self.head = nn.Linear(HIDDEN, len(network.outputs))
+        self.cell = nn.LSTMCell(network.input_size(n_static), units)
+        self.head = nn.Linear(units, len(network.outputs))
 
     def forward(self, inputs: Tensor, h: Tensor, c: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         h, c = self.cell(inputs, (h, c))
@@ -168,9 +168,9 @@ class Recurrent(GuidedNetwork):
 KINDS: dict[str, type[GuidedNetwork]] = {"fcnn": FullyConnected, "lstm": Recurrent}
 
 
-def build_network(network: Network, n_static: int) -> GuidedNetwork:
-    """The module of one row of the table."""
-    return KINDS[network.kind](network, n_static)
+def build_network(network: Network, n_static: int, units: int = HIDDEN) -> GuidedNetwork:
+    """The module of one row of the table; see `h2cm.model.H2CM` for `units`."""
+    return KINDS[network.kind](network, n_static, units)
 
 
 GUIDANCE = Guidance(

@@ -14,20 +14,20 @@ import torch
 import xarray as xr
 
 from h2cm.files import whole
-from h2cm.model import H2CM, OUTPUTS
+from h2cm.models import MODELS
 from h2cm.store import DataError
 from h2cm.train.data import month_index, stack_forcing, stack_static
-from h2cm.vocabulary import STATIC_PARAMETERS, attributes
+from h2cm.vocabulary import attributes
 from h2cm.workflow.provenance import versions
 
 CHUNK = 256
 """Cells predicted at once, on a GPU four times as many: what bounds the memory."""
 
 
-def _check(model: H2CM, dataset: xr.Dataset, outputs: Sequence[str]) -> None:
-    unknown = [name for name in outputs if name not in OUTPUTS]
+def _check(model, dataset: xr.Dataset, outputs: Sequence[str]) -> None:
+    unknown = [name for name in outputs if name not in model.outputs]
     if unknown:
-        raise DataError(f"outputs: {', '.join(unknown)}: not known; the model gives {', '.join(OUTPUTS)}")
+        raise DataError(f"outputs: {', '.join(unknown)}: not known; the model gives {', '.join(model.outputs)}")
     features = tuple(str(f) for f in dataset["feature"].values)
     expected = getattr(model, "features", features)
     if features != expected:
@@ -37,69 +37,97 @@ def _check(model: H2CM, dataset: xr.Dataset, outputs: Sequence[str]) -> None:
         raise DataError(f"store: static: the model takes {model.n_static} attributes, found {len(features)}")
 
 
+def predicts_days(model) -> bool:
+    """Whether a model gives daily series; else it gives monthly ones."""
+    return MODELS[model.kind].daily
+
+
+def possible(model, outputs: Sequence[str]) -> tuple[str, ...]:
+    """Those of some outputs that a model without equations gives; one with equations is held to all of them."""
+    return tuple(name for name in outputs if MODELS[model.kind].equations or name in model.outputs)
+
+
 @torch.no_grad()
 def chunks(
-    model: H2CM, dataset: xr.Dataset, outputs: Sequence[str], spin_up_passes: int
+    model, dataset: xr.Dataset, outputs: Sequence[str], spin_up_passes: int
 ) -> Iterator[tuple[slice, dict[str, np.ndarray], dict[str, np.ndarray]]]:
-    """Daily outputs and static parameters, some cells at a time.
+    """Outputs and static parameters, some cells at a time.
 
     Yields
     ------
     cells : slice
-    daily : dict of array, shape (cell, day)
+    series : dict of array, shape (cell, day)
+        (cell, month) of a model that knows no days.
     static_parameters : dict of array, shape (cell,)
     """
-    device = model.forcing_mean.device
+    daily = predicts_days(model)
+    device = model.forcing_mean.device if daily else torch.device("cpu")
     size = CHUNK if device.type == "cpu" else 4 * CHUNK  # to keep a GPU busy
     for start in range(0, dataset.sizes["cell"], size):
         cells = slice(start, min(start + size, dataset.sizes["cell"]))
         part = dataset.isel(cell=cells)
+        if not daily:
+            series = model.monthly(stack_forcing(part), stack_static(part), *month_index(part))
+            yield cells, {name: series[name] for name in outputs}, {}
+            continue
         forcing = torch.from_numpy(stack_forcing(part)).to(device)
         static = torch.from_numpy(stack_static(part)).to(device)
         state = model.spin_up(forcing, static, spin_up_passes)
-        daily, _ = model(forcing, static, state, tuple(outputs))
+        series, _ = model(forcing, static, state, tuple(outputs))
         parameters, _ = model.static_parameters(static)
-        yield cells, {k: v.cpu().numpy() for k, v in daily.items()}, {k: v.cpu().numpy() for k, v in parameters.items()}
+        yield (
+            cells,
+            {k: v.cpu().numpy() for k, v in series.items()},
+            {k: v.cpu().numpy() for k, v in parameters.items()},
+        )
 
 
-def _spin_up_passes(model: H2CM, given: int | None) -> int:
+def _spin_up_passes(model, given: int | None) -> int:
     if given is not None:
         return given
     return getattr(model, "metadata", {}).get("config", {}).get("model", {}).get("spin_up_passes", 1)
 
 
 def predict(
-    model: H2CM, dataset: xr.Dataset, outputs: Sequence[str] = OUTPUTS, spin_up_passes: int | None = None
+    model, dataset: xr.Dataset, outputs: Sequence[str] | None = None, spin_up_passes: int | None = None
 ) -> xr.Dataset:
-    """Predict daily series.
+    """Predict series: daily ones, or monthly ones by a model that knows no days.
 
     Parameters
     ----------
-    model : H2CM
+    model : DailyModel or Boosting
         From `h2cm.load`.
     dataset : Dataset
         A store, or a part of one: the five forcing variables (cell, time) and ``static`` (cell, feature).
-    outputs : sequence of str
-        Of `h2cm.model.OUTPUTS`.
+    outputs : sequence of str, optional
+        Of the model's ``outputs``; all if not given.
     spin_up_passes : int, optional
         Runs through the record before the one that counts; as in training if not given.
 
     Returns
     -------
     Dataset
-        Each output (cell, time) with its unit, the static parameters (cell) and the global constants.
+        Each output, (cell, time) or (cell, month), with its unit, the static parameters (cell) and the global constants.
 
     Raises
     ------
     DataError
         For gaps in the forcing, other static attributes than in training, or an unknown output.
     """
+    outputs = model.outputs if outputs is None else outputs
     _check(model, dataset, outputs)
+    axis, values = ("time", dataset["time"].values) if predicts_days(model) else ("month", _month_starts(dataset))
     pieces = []
-    for cells, daily, static in chunks(model, dataset, outputs, _spin_up_passes(model, spin_up_passes)):
-        piece = {k: (("cell", "time"), v) for k, v in daily.items()} | {k: ("cell", v) for k, v in static.items()}
-        pieces.append(xr.Dataset(piece, coords=_coordinates(dataset, cells) | {"time": dataset["time"].values}))
+    for cells, series, static in chunks(model, dataset, outputs, _spin_up_passes(model, spin_up_passes)):
+        piece = {k: (("cell", axis), v) for k, v in series.items()} | {k: ("cell", v) for k, v in static.items()}
+        pieces.append(xr.Dataset(piece, coords=_coordinates(dataset, cells) | {axis: values}))
     return _describe(xr.concat(pieces, "cell"), model)
+
+
+def _month_starts(dataset: xr.Dataset) -> np.ndarray:
+    """First day of each month of a store."""
+    months, _ = month_index(dataset)
+    return pd.PeriodIndex.from_fields(year=months[:, 0], month=months[:, 1], freq="M").to_timestamp().values
 
 
 def _coordinates(dataset: xr.Dataset, cells: slice) -> dict:
@@ -108,12 +136,13 @@ def _coordinates(dataset: xr.Dataset, cells: slice) -> dict:
     return {name: ("cell", dataset[name].values[cells]) for name in names}
 
 
-def _origin(model: H2CM, provenance: dict | None) -> dict[str, str]:
+def _origin(model, provenance: dict | None) -> dict[str, str]:
     """Global attributes: conventions, and where the numbers come from, as JSON."""
     trained = getattr(model, "metadata", {})
     return {
         "Conventions": "CF-1.11",
-        "title": f"H2CM, experiment {trained.get('experiment', '-')}, fold {trained.get('fold', '-')}",
+        "title": f"{MODELS[model.kind].title}, experiment {trained.get('experiment', '-')}, fold {trained.get('fold', '-')}",
+        "model": model.kind,
         "source": f"h2cm {versions()['h2cm']}",
         "history": "predicted by h2cm.model.prediction",
         "references": "Baghirov et al., doi:10.5194/egusphere-2025-3123",
@@ -122,16 +151,16 @@ def _origin(model: H2CM, provenance: dict | None) -> dict[str, str]:
     }
 
 
-def _describe(dataset: xr.Dataset, model: H2CM) -> xr.Dataset:
+def _describe(dataset: xr.Dataset, model) -> xr.Dataset:
     for name, value in model.constants().items():
-        dataset[name] = ((), float(value))
+        dataset[name] = ((), float(value.detach()))
     for name, variable in dataset.variables.items():
         variable.attrs.update(attributes(name))
     return dataset
 
 
 def write(
-    model: H2CM,
+    model,
     dataset: xr.Dataset,
     folder: str | Path,
     daily: Sequence[str],
@@ -144,26 +173,25 @@ def write(
     Parameters
     ----------
     daily, monthly : sequence of str
-        The outputs written daily and as monthly means.
+        The outputs written daily and as monthly means. A model that knows no days gets no ``daily.nc``.
     spin_up_passes : int, optional
         As in training if not given.
     provenance : dict, optional
         Stored in the files, beside what the weights say of their own origin.
     """
-
-    outputs = tuple(dict.fromkeys((*daily, *monthly)))
+    days_too = predicts_days(model)
+    outputs = tuple(dict.fromkeys((*daily, *monthly) if days_too else monthly))
     _check(model, dataset, outputs)
-    months, days = month_index(dataset)
-    starts = pd.PeriodIndex.from_fields(year=months[:, 0], month=months[:, 1], freq="M").to_timestamp()
-    length = np.bincount(days)
-    axes = {"daily": ("time", dataset["time"].values, daily), "monthly": ("month", starts.values, monthly)}
+    length = np.bincount(month_index(dataset)[1])
+    axes = {"daily": ("time", dataset["time"].values, daily)} if days_too else {}
+    axes["monthly"] = ("month", _month_starts(dataset), monthly)
     origin = _origin(model, provenance)
     with ExitStack() as stack:
         files = {}
         for kind, (axis, values, names) in axes.items():
             unfinished = stack.enter_context(whole(Path(folder) / f"{kind}.nc"))
             frame = xr.Dataset(coords=_coordinates(dataset, slice(None)) | {axis: values}, attrs=origin)
-            for name in STATIC_PARAMETERS:
+            for name in model.static_outputs:
                 frame[name] = ("cell", np.full(frame.sizes["cell"], np.nan, "f4"))
             _describe(frame, model).to_netcdf(unfinished)
             files[kind] = stack.enter_context(netCDF4.Dataset(unfinished, "a"))
@@ -174,11 +202,13 @@ def write(
                 )
                 variable.setncatts(attributes(name) | {"cell_methods": f"{axis}: mean", "coordinates": "lat lon"})
         for cells, series, static in chunks(model, dataset, outputs, _spin_up_passes(model, spin_up_passes)):
-            for name in daily:
+            for name in daily if days_too else ():
                 files["daily"][name][cells] = series[name]
             for name in monthly:
-                sums = np.add.reduceat(series[name].astype(np.float64), np.r_[0, length.cumsum()[:-1]], axis=1)
-                files["monthly"][name][cells] = sums / length
+                values = series[name]
+                if days_too:
+                    values = np.add.reduceat(values.astype(np.float64), np.r_[0, length.cumsum()[:-1]], axis=1) / length
+                files["monthly"][name][cells] = values
             for file in files.values():
                 for name, values in static.items():
                     file[name][cells] = values

@@ -10,15 +10,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
 from h2cm.files import whole
-from h2cm.model import H2CM
+from h2cm.model import build_model
 from h2cm.store import DataError
 
 
-def save(model: H2CM, path: str | Path, features: tuple[str, ...], **metadata) -> None:
+def save(model, path: str | Path, features: tuple[str, ...], **metadata) -> None:
     """Write weights, normalisation and metadata, whole or not at all.
 
     Parameters
     ----------
+    model : DailyModel or Boosting
     features : tuple of str
         Names of the static attributes, in order.
     **metadata
@@ -26,6 +27,7 @@ def save(model: H2CM, path: str | Path, features: tuple[str, ...], **metadata) -
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     metadata["features"] = list(features)
+    metadata["model"] = {"kind": model.kind, "learned": list(getattr(model, "learned", ()))}
     header = {key: json.dumps(value, default=str, sort_keys=True) for key, value in metadata.items()}
     with whole(path) as file:
         file.write_bytes(_in_order(serialise(tensors, header)))
@@ -48,7 +50,7 @@ def read_metadata(path: str | Path) -> dict:
         raise DataError(f"{path}: expected the weights of a trained fold (safetensors): {error}") from None
 
 
-def load(path: str | Path, backend: str = "auto", device: torch.device | str = "cpu") -> H2CM:
+def load(path: str | Path, backend: str = "auto", device: torch.device | str = "cpu"):
     """A trained model.
 
     Parameters
@@ -60,7 +62,7 @@ def load(path: str | Path, backend: str = "auto", device: torch.device | str = "
 
     Returns
     -------
-    H2CM
+    DailyModel or Boosting
         With the attributes ``features`` (names of the static attributes) and ``metadata``.
 
     Raises
@@ -71,9 +73,17 @@ def load(path: str | Path, backend: str = "auto", device: torch.device | str = "
     metadata = read_metadata(path)
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    row = metadata.get("model", {"kind": "h2cm", "learned": []})
+    if row["kind"] == "gradient_boosting":
+        from h2cm.model.boosting import Boosting  # scikit-learn is slow to import
+
+        try:
+            return Boosting.from_state(tensors, metadata["features"], metadata)
+        except RuntimeError as error:
+            raise DataError(f"{path}: not the weights of this model: {error}") from None
     if "static_mean" not in tensors:
         raise DataError(f"{path}: static_mean: expected among the weights, not there")
-    model = H2CM(len(tensors["static_mean"]), backend=backend)
+    model = build_model(row["kind"], len(tensors["static_mean"]), tuple(row["learned"]), backend)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from h2cm.config import Config
+from h2cm.config import Config, sweeps
+from h2cm.models import kind_of
 
 RESULTS = "results"
 """The folder of all runs."""
@@ -26,6 +27,7 @@ FILES: dict[str, str] = {
     "monthly": "predictions/{experiment}/fold_{fold}/monthly.nc",
     "fold_metrics": "evaluation/{experiment}/fold_{fold}.csv",
     "metrics": "evaluation/metrics.csv",
+    "prior_sweep": "evaluation/prior_sweep.csv",
     "comparison": "comparison/{competitor}.nc",
     "figure": "figures/{figure}.png",
     "figure_pdf": "figures/{figure}.pdf",
@@ -111,13 +113,24 @@ def dataset_files(config: Config, steps: Iterable[str] = STEPS) -> list[str]:
     ]
 
 
+def evaluated(config: Config) -> list[str]:
+    """The experiments that are predicted with and compared; those of a sweep end with the training."""
+    return [name for name in config.experiments if name not in sweeps(config)]
+
+
+def _has(config: Config, experiment: str, kind: str) -> bool:
+    if kind in ("weights", "losses", "checkpoint"):
+        return True
+    return experiment in evaluated(config) and (kind != "daily" or kind_of(config, experiment).daily)
+
+
 def files(kinds: Iterable[str], config: Config) -> list[str]:
     """Paths of all files of some kinds that a run has.
 
     Parameters
     ----------
     kinds : iterable of str
-        Of `FILES`: what has an experiment and a fold stands for all of them; ``targets`` are the constraints in the
+        Of `FILES`: what has an experiment and a fold stands for all that have it; ``targets`` are the constraints in the
         store, ``monthly_main`` the monthly predictions of the first experiment.
     """
     main = main_experiment(config)
@@ -130,7 +143,10 @@ def files(kinds: Iterable[str], config: Config) -> list[str]:
         elif kind == "truth" and config.source != "twin":
             continue
         elif "{fold}" in FILES[kind]:
-            found += [path(kind, experiment=experiment, fold=fold) for experiment, fold in every_fold(config)]
+            found += [path(kind, experiment=experiment, fold=fold) for experiment, fold in every_fold(config)
+                      if _has(config, experiment, kind)]  # fmt: skip
+        elif kind == "prior_sweep" and not sweeps(config):
+            continue
         else:
             found.append(path(kind))
     return found

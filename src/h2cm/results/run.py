@@ -12,8 +12,9 @@ import xarray as xr
 
 from h2cm.comparisons import COMPARISONS
 from h2cm.config import Config, Years
+from h2cm.models import kind_of
 from h2cm.results.evaluate.series import monthly_means
-from h2cm.results.paths import every_fold, folds, path
+from h2cm.results.paths import evaluated, every_fold, folds, path
 from h2cm.store import DataError
 from h2cm.vocabulary import CONSTANTS, GROUPS, OUTPUTS, ordered, reported
 
@@ -96,9 +97,11 @@ class Run:
         return pd.read_csv(self._file("losses", experiment=experiment, fold=fold))
 
     def constants(self) -> pd.DataFrame:
-        """Learned constants as they are reported; columns experiment, fold and `h2cm.vocabulary.CONSTANTS`."""
+        """Learned constants of models that have them, as they are reported; columns experiment, fold and `h2cm.vocabulary.CONSTANTS`."""
         rows = []
         for experiment, fold in every_fold(self.config):
+            if experiment not in evaluated(self.config) or not kind_of(self.config, experiment).equations:
+                continue
             with xr.open_dataset(self._file("monthly", experiment=experiment, fold=fold)) as data:
                 values = {name: float(data[name]) for name in CONSTANTS}
             rows.append({"experiment": experiment, "fold": fold} | reported(values))

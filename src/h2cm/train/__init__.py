@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from h2cm.config import Config, sections_of
 from h2cm.model import weights
-from h2cm.model.backends import choose
+from h2cm.models import MODELS
 from h2cm.results.paths import path
 from h2cm.store import DataError, save_csv
 from h2cm.train.data import Data, load, statistics
@@ -121,11 +121,18 @@ def train(
     device = choose_device(config.training.device)
     cells = {k: roles(split, k, data.forcing.shape[0]) for k in folds}
     moments = {k: statistics(data, torch.as_tensor(cells[k][0])) for k in folds}
+    given = sections_of(config, "seed", "constraints", "model", "training", experiment=experiment)
+    places = {k: partial(_place, folder, experiment, k) for k in folds}
+    provenance = provenance or {"versions": versions()}
+    if not MODELS[setup.model].daily:
+        for k in folds:
+            train_trees(data, cells[k], config, experiment, k, places[k], given, provenance)
+        return
     digest = data_digest(data)
     data = data.to(device)
     objective = Objective(data, config, setup)
-    running = [build_fold(k, config, data, moments[k], *cells[k]) for k in folds]
-    backend = choose(running[0].model, data.forcing).__name__.rpartition(".")[2]
+    running = [build_fold(k, config, experiment, data, moments[k], *cells[k]) for k in folds]
+    backend = running[0].model.backend_for(data.forcing)
     log.info(
         "%s, folds %s: %d cells, %s days, backend %s on %s",
         experiment,
@@ -134,14 +141,12 @@ def train(
         backend,
         device,
     )
-    given = sections_of(config, "seed", "constraints", "model", "training", experiment=experiment)
     decides = given | {
         "data": digest,
-        "code": (provenance or {}).get("code"),
+        "code": provenance.get("code"),
         "torch": torch.__version__,
         "backend": f"{backend} on {device.type}",
     }
-    places = {fold.number: partial(_place, folder, experiment, fold.number) for fold in running}
     marks = {fold.number: fingerprint(fold, **decides) for fold in running}
     for fold in running:
         if load_checkpoint(fold, places[fold.number]("checkpoint"), marks[fold.number]):
@@ -191,5 +196,32 @@ def write(fold: Fold, place: Callable[[str], Path], features, given: dict, exper
         epochs=fold.epoch,
         validation_loss=fold.best_loss,
         backend=backend,
-        provenance=provenance or {"versions": versions()},
+        provenance=provenance,
+    )
+
+
+def train_trees(
+    data: Data, cells, config: Config, experiment: str, fold: int, place: Callable[[str], Path], given: dict, provenance
+):
+    """Train the trees of a fold and write what `write` writes of other models."""
+    from h2cm.model.boosting import Boosting  # scikit-learn is slow to import
+    from h2cm.train.boosting import fit_fold
+
+    regressors, history = fit_fold(data, cells, config, experiment, fold)
+    losses = pd.DataFrame(history)
+    total = losses.query("cells == 'validation' and constraint == 'total'")["loss"]
+    log.info("%s fold %d: %d trees, validation loss %.4f", experiment, fold, len(total), total.iloc[-1])
+    save_csv(losses, place("losses"))
+    weights.save(
+        Boosting(regressors, data.features),
+        place("weights"),
+        data.features,
+        config=given,
+        experiment=experiment,
+        fold=fold,
+        best_epoch=len(total),
+        epochs=len(total),
+        validation_loss=float(total.iloc[-1]),
+        backend="scikit-learn",
+        provenance=provenance,
     )

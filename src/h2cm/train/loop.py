@@ -16,8 +16,8 @@ from torch import Tensor
 
 from h2cm.config import Config, Experiment
 from h2cm.files import whole
-from h2cm.model import H2CM, State
-from h2cm.model.backends import simulate_many
+from h2cm.model import DailyModel, build_model
+from h2cm.models import learned
 from h2cm.train.data import Data, Statistics
 from h2cm.train.loss import constraint_losses, prior_losses, required_outputs
 
@@ -29,7 +29,7 @@ class Fold:
     """One fold in training: what it trains on, and where it is."""
 
     number: int
-    model: H2CM
+    model: DailyModel
     statistics: Statistics
     training_cells: Tensor
     validation_cells: Tensor
@@ -50,19 +50,41 @@ class Fold:
         self.history += [{"epoch": self.epoch, "cells": cells, "constraint": k, "loss": v} for k, v in losses.items()]
 
 
+def output_scales(data: Data, cells: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Mean and standard deviation of what is observed of each output in some cells, by its first constraint."""
+    scales = {}
+    for name, constraint in data.constraints.items():
+        if constraint.prediction not in scales:
+            values = data.targets[name][cells].double().cpu().numpy()
+            scales[constraint.prediction] = float(np.nanmean(values)), float(np.nanstd(values))
+    return scales
+
+
 def build_fold(
-    number: int, config: Config, data: Data, statistics: Statistics, training: np.ndarray, validation: np.ndarray
+    number: int,
+    config: Config,
+    experiment: str,
+    data: Data,
+    statistics: Statistics,
+    training: np.ndarray,
+    validation: np.ndarray,
 ) -> Fold:
     """A fold before its first epoch; its initial weights depend on the seed and the fold's number only."""
     device = data.forcing.device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(np.random.SeedSequence([config.seed, number]).generate_state(1)[0])
-        model = H2CM(data.static.shape[1], config.model.backend, config.training.precision).to(device)
+        kind, n_static = config.experiments[experiment].model, data.static.shape[1]
+        outputs = learned(config, experiment)
+        model = build_model(kind, n_static, outputs, config.model.backend, config.training.precision).to(device)
     s = statistics
     model.set_normalisation(s.forcing_mean, s.forcing_std, s.static_mean, s.static_std)
+    model.set_output_scales(output_scales(data, training))
     t = config.training
-    groups = [{"params": [p for n, p in model.named_parameters() if not n.startswith("raw.")]}]
-    groups += [{"params": list(model.raw.values())} | ({} if t.decay_constants else {"weight_decay": 0.0})]
+    constants = model.undecayed()
+    apart = {id(p) for p in constants}
+    weights = [p for p in model.parameters() if p.requires_grad and id(p) not in apart]
+    groups = [{"params": weights}, {"params": constants} | ({} if t.decay_constants else {"weight_decay": 0.0})]
+    groups = [group for group in groups if group["params"]]
     optimiser = torch.optim.AdamW(groups, lr=t.learning_rate, weight_decay=t.weight_decay)
     scheduler = torch.optim.lr_scheduler.StepLR(optimiser, t.decay_epochs, t.decay_factor)
     cells = [torch.as_tensor(c, dtype=torch.long, device=device) for c in (training, validation)]
@@ -91,11 +113,12 @@ class Objective:
         self.averaging = data.averaging()
         self.calendar = data.calendar()
 
-    def monthly(self, models: list[H2CM], cells: list[Tensor]) -> list[dict[str, Tensor]]:
+    def monthly(self, models: list[DailyModel], cells: list[Tensor]) -> list[dict[str, Tensor]]:
         """Monthly means (cell, month) of the outputs that are compared, of each model on its cells."""
         forcing = [self.data.forcing[c] for c in cells]
         static = [self.data.static[c] for c in cells]
-        states: list[State | None] = [model.initial_state(len(c)) for model, c in zip(models, cells)]
+        simulate_many = models[0].simulate_many
+        states = [model.initial_state(len(c)) for model, c in zip(models, cells)]
         with torch.no_grad():
             for _ in range(self.config.model.spin_up_passes):
                 states = [state for _, state in simulate_many(models, forcing, static, states, ())]

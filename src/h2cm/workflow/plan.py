@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from h2cm.config import Config, sections_of
+from h2cm.models import kind_of
 from h2cm.results.figures.registry import figure_names
 from h2cm.results.paths import (
     RESULTS,
     STEPS,
     dataset_files,
     dataset_years,
+    evaluated,
     every_fold,
     files,
     folds,
@@ -76,6 +78,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "dataset": DATASET,
     "dataset_grid": DATASET,
     "dataset_description": DATASET,
+    "prior_sweep": ("constraints.*.weight", "split.folds", "experiments"),
     "figure": DRAWN,
     "table": DRAWN,
 }
@@ -121,6 +124,11 @@ class Plan:
     def products(self) -> str:
         """The folder of the products: the synthetic Earth's, or that of the archives' files."""
         return self.at("pseudo_products") if self.config.source == "twin" else str(self.config.products.folder)
+
+    def predicting(self, days: bool) -> str:
+        """The experiments that predict days, or months only, as a pattern of their names that fits no other."""
+        names = [name for name in evaluated(self.config) if kind_of(self.config, name).daily == days]
+        return "|".join(names) or "(?!)"
 
     @property
     def competitors(self) -> list[str]:
@@ -220,7 +228,7 @@ class Plan:
 
     def promised(self) -> list[str]:
         """Every file that a finished run has."""
-        fixed = ("configuration", "store_summary", "truth", "split", "metrics")
+        fixed = ("configuration", "store_summary", "truth", "split", "metrics", "prior_sweep")
         of_towers = [self.at("tower_report"), *self.tower_variables] if self.config.source == "towers" else []
         each = ("weights", "losses", "daily", "monthly", "fold_metrics")
         return [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from h2cm.comparisons import COMPARISONS
 from h2cm.config import Config, ConfigError
+from h2cm.models import contradictions
 from h2cm.results.figures.registry import figure_names
 from h2cm.space.grid import Grid
 from h2cm.space.regrid import check_engine
@@ -41,6 +42,7 @@ def check(config: Config, name: str = "configuration") -> None:
     for key in ("daily", "monthly"):
         for output in getattr(config.prediction, key):
             one_of(f"prediction.{key}", output, OUTPUTS)
+    lines += contradictions(config)
     attempts = (
         lambda: figure_names(config),
         lambda: Grid(config.grid.resolution, config.grid.bounds),

@@ -8,6 +8,7 @@ compiled and a stretch is captured as a CUDA graph and replayed (`capture`); on 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 import torch
 from torch import Tensor
@@ -53,7 +54,7 @@ def stack(models, networks: Sequence[Network], parameter: str, empty: tuple[int,
     """
     if not networks:
         return models[0].forcing_mean.new_zeros(len(models), 0, *empty)
-    tensors = [[model.networks[row.name].get_parameter(parameter) for row in networks] for model in models]
+    tensors = [[attrgetter(parameter)(model.networks[row.name]) for row in networks] for model in models]
     rows = max(t.shape[0] for t in tensors[0])
 
     def filled(tensor):

@@ -14,6 +14,7 @@ What is compared, and how:
   cell on its mean.
 - A target that holds anomalies from its own mean seasonal cycle (it says so in an attribute) is compared on the time
   scale ``anomaly`` only, both sides as anomalies of each cell; it has no ``spatial_pattern``.
+- What a model without equations does not give is absent for it.
 - ``global``, time scale ``constant``: the learned constants of the synthetic Earth, predicted less true, in the units in
   which they are reported.
 """
@@ -30,6 +31,7 @@ import xarray as xr
 
 from h2cm.comparisons import COMPARISONS, TIMESCALES
 from h2cm.config import Config, Years
+from h2cm.models import MODELS
 from h2cm.results.evaluate.metrics import METRICS, scores
 from h2cm.results.evaluate.series import anomaly, area_weighted_mean, centred, common, decompose, mean, mean_ratio
 from h2cm.results.run import WHOLE, Run
@@ -157,6 +159,11 @@ def pair_of(
     return Pair(reference, variable, p, o, calendar_month, timescales, anomalies)
 
 
+def without_equations(predicted: xr.Dataset) -> bool:
+    """Whether predictions are of a model without process equations, which gives what it was shown and no more."""
+    return not MODELS[predicted.attrs.get("model", "h2cm")].equations
+
+
 def series_pairs(run: Run, predicted: xr.Dataset, years: Years | None = None) -> Iterator[Pair]:
     """All series that are compared: constraints and, of the synthetic Earth, the truth; those with some month in `years`."""
     constraints = run.config.constraints
@@ -173,6 +180,8 @@ def series_pairs(run: Run, predicted: xr.Dataset, years: Years | None = None) ->
         targets += [("truth", name, truth[name], TIMESCALES) for name in names if name in truth]
     for reference, variable, target, timescales in targets:
         if target.sizes["month"] == 0:
+            continue
+        if variable not in predicted and without_equations(predicted):
             continue
         if variable not in predicted:
             raise DataError(
@@ -194,9 +203,11 @@ def value_pairs(
     for name, row in run.config.constraints.items():
         if COMPARISONS[row.compare].of_ratio:
             ratio = RATIOS[row.prediction]
-            for side in (ratio.numerator, ratio.denominator):
-                if side not in predicted:
-                    raise DataError(f"monthly predictions: expected {side!r} for {name!r}, found none")
+            missing = [side for side in (ratio.numerator, ratio.denominator) if side not in predicted]
+            if missing and without_equations(predicted):
+                continue
+            for side in missing:
+                raise DataError(f"monthly predictions: expected {side!r} for {name!r}, found none")
             chosen = run.compared(predicted["month"], name, years)
             if not chosen.any():
                 continue
@@ -296,6 +307,8 @@ def _pattern_rows(p, o, area, role) -> Iterator[pd.DataFrame]:
 
 def _constant_rows(run: Run, predicted: xr.Dataset) -> pd.DataFrame:
     true = run.true_constants()
+    if without_equations(predicted):
+        return pd.DataFrame()
     learned = reported({name: float(predicted[name]) for name in CONSTANTS})
     return pd.DataFrame(
         {

@@ -24,9 +24,10 @@ def draw(folder: Path, config: Config) -> Figure:
     initial = reported({name: value.item() for name, value in H2CM().constants().items()})
 
     figure, axes = plt.subplots(1, len(CONSTANTS), figsize=(DOUBLE, 2.2))
-    shown = {"prior": False}
+    shown = {name: config.experiments[name] for name in learned["experiment"].unique()}
+    with_prior = False
     for axis, name in zip(axes, CONSTANTS, strict=True):
-        for i, (experiment, row) in enumerate(config.experiments.items()):
+        for i, (experiment, row) in enumerate(shown.items()):
             colour = EXPERIMENTS[i % len(EXPERIMENTS)]
             values = learned.loc[learned["experiment"] == experiment, name].values
             if name in row.priors:
@@ -39,7 +40,7 @@ def draw(folder: Path, config: Config) -> Figure:
                     linewidth=0,
                     zorder=-1,
                 )
-                shown["prior"] = True
+                with_prior = True
             offsets = np.linspace(-0.18, 0.18, values.size) if values.size > 1 else np.zeros(1)
             axis.plot(i + offsets, values, "o", color=colour, markersize=3.5, markeredgewidth=0)
             axis.hlines(np.median(values), i - 0.28, i + 0.28, color=colour, linewidth=1.4)
@@ -47,10 +48,8 @@ def draw(folder: Path, config: Config) -> Figure:
         if name in true:
             axis.axhline(true[name], color=TARGET, linestyle="--", linewidth=0.9, zorder=0)
         axis.set_ylabel(label(name))
-        axis.set_xlim(-0.6, len(config.experiments) - 0.4)
-        axis.set_xticks(
-            range(len(config.experiments)), config.experiments, rotation=20 if len(config.experiments) > 2 else 0
-        )
+        axis.set_xlim(-0.6, len(shown) - 0.4)
+        axis.set_xticks(range(len(shown)), shown, rotation=20 if len(shown) > 2 else 0)
         axis.margins(y=0.15)
     letters(axes)
     handles = [
@@ -60,7 +59,7 @@ def draw(folder: Path, config: Config) -> Figure:
     ]
     if true:
         handles.append(Line2D([], [], color=TARGET, linestyle="--", label="truth"))
-    if shown["prior"]:
+    if with_prior:
         handles.append(Patch(color="0.88", label="prior, mean ± standard deviation"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure

@@ -11,6 +11,7 @@ from h2cm.comparisons import TIMESCALES
 from h2cm.config import Config
 from h2cm.results.evaluate.aggregate import over_folds
 from h2cm.results.figures.style import DOUBLE, EXPERIMENTS, REFERENCE, letters, use_style
+from h2cm.results.paths import evaluated
 from h2cm.results.run import Run, series_constraints
 from h2cm.vocabulary import VARIABLES, short
 
@@ -26,7 +27,7 @@ def draw_metrics(folder, config: Config, groups: tuple[str, ...]) -> Figure:
     The constraints are all those of the vocabulary's `groups` that compare series.
     """
     use_style()
-    experiments = dict(zip(config.experiments, cycle(EXPERIMENTS)))
+    experiments = dict(zip(evaluated(config), cycle(EXPERIMENTS)))
     references = [name for name in series_constraints(config) if VARIABLES[name].group in groups]
     table = over_folds(_test_series(Run(folder, config).metrics()))
     columns = len(references)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from h2cm.config import Config
+from h2cm.results.evaluate.recovered import RULE
 from h2cm.results.paths import files
 from h2cm.results.run import shown
 
@@ -53,7 +54,7 @@ TABLES: dict[str, Table] = {
     "recovery": Table(
         ("twin",),
         ("monthly", "metrics", "truth"),
-        "How well the truth of the synthetic Earth is found again at the test cells.",
+        "How well the truth of the synthetic Earth is found again at the test cells. " + RULE,
     ),
     "skill_per_tower": Table(
         ("towers",),

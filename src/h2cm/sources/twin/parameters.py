@@ -60,7 +60,7 @@ class Coefficients:
     wilting: float = 0.25
     stress_width: float = 0.07
     dry_air: float = 50.0
-    efficiency: float = 15.0
+    efficiency: float = 10.2
     efficiency_dry_air: float = 8.0
     cue: float = 0.12
     cue_warmth: float = 0.03
