@@ -75,7 +75,7 @@ class Target:
 
 
 def step_ends(times: np.ndarray, step: str) -> np.ndarray:
-    """Ends of the time steps that start at `times` (see `h2cm.sources.products.layout.Layout`)."""
+    """Ends of the time steps that start at `times` (see `h2cm.sources.catalogue.Layout`)."""
     if step == "month":
         return (times.astype("datetime64[M]") + 1).astype("datetime64[ns]")
     if step == "8 days":
