@@ -37,10 +37,10 @@ lint: env
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
-# The tables of keys in config/README.md and of layouts in docs/data.md.
+# The tables in the documentation that are made from the code, then the documentation as a site, in build/site.
 docs: env
-	$(BIN)/python -m h2cm.workflow.reference config/README.md
-	$(BIN)/python -m h2cm.sources.catalogue docs/data.md
+	$(BIN)/python -m h2cm.workflow.pages
+	$(BIN)/mkdocs build --quiet
 
 # Exact versions of all packages but PyTorch and what belongs to it.
 lock: env

@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 import yaml
+from nbclient import NotebookClient
 
 import product_files as make
 from conftest import ROOT
@@ -99,6 +101,15 @@ def run(folder: Path, config: dict) -> Path:
     return folder / results
 
 
+def run_notebook(results: Path) -> None:
+    """The notebook of the documentation, on the results of this run."""
+    notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
+    kernel = {"H2CM_RUN": str(results.resolve()), "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
+    executed = NotebookClient(notebook, timeout=300, kernel_name="python3").execute(env=os.environ | kernel)
+    printed = "".join(o.get("text", "") for cell in executed.cells for o in cell.get("outputs", []))
+    assert re.search(r"\d{4}: \d+\.\d PgC", printed), printed
+
+
 def check_against_the_truth(results: Path) -> None:
     with xr.open_dataset(results / "twin" / "truth.nc") as truth:
         for name, least in HARMONISED.items():
@@ -144,6 +155,7 @@ def test_a_synthetic_earth(tmp_path):
 
     check_against_the_truth(results)
     check_competitors(results, metrics)
+    run_notebook(results)
 
     # the weights are enough to predict what the workflow predicted
     weights = results / "training" / "cv" / "fold_0" / "model.safetensors"

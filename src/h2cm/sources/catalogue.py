@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from functools import cache
 from pathlib import Path
 from string import Formatter
@@ -335,9 +334,6 @@ def table() -> pd.DataFrame:
     )
 
 
-MARKS = ("<!-- how the layouts are known: made by python -m h2cm.sources.catalogue -->", "<!-- end -->")
-
-
 def known_table() -> str:
     """How the layout of each product is known, as a table in Markdown."""
     lines = ["| id | known | how | open |", "| --- | --- | --- | --- |"]
@@ -346,14 +342,3 @@ def known_table() -> str:
         how = "; ".join(known.seen or known.read_by_others or known.documented)
         lines.append(f"| `{name}` | {known.best} | {how} | {known.open or '-'} |")
     return "\n".join(lines)
-
-
-def with_known_table(text: str) -> str:
-    """A page of documentation with `known_table` between its `MARKS`."""
-    before, _, rest = text.partition(MARKS[0])
-    return f"{before}{MARKS[0]}\n{known_table()}\n{MARKS[1]}{rest.partition(MARKS[1])[2]}"
-
-
-if __name__ == "__main__":
-    page = Path(sys.argv[1])
-    page.write_text(with_known_table(page.read_text()))

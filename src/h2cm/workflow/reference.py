@@ -1,12 +1,8 @@
-"""The reference of all configuration keys in ``config/README.md``, made from the schema in `h2cm.config`.
-
-``python -m h2cm.workflow.reference config/README.md`` writes it anew between the two marks.
-"""
+"""The reference of all configuration keys, made from the schema in `h2cm.config`."""
 
 from __future__ import annotations
 
 import re
-import sys
 import types
 from pathlib import Path
 from typing import Annotated, Literal, Union, get_args, get_origin
@@ -16,27 +12,12 @@ from pydantic.fields import FieldInfo
 
 from h2cm.config import Config, Years
 
-BEGIN, END = "<!-- begin of the generated part: make docs -->", "<!-- end of the generated part -->"
 NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path"}
 
 
 def reference() -> str:
     """All keys as Markdown: one table for each section, in the order of the schema."""
     return "\n\n".join(_tables(Config, "", "A run"))
-
-
-def insert(text: str) -> str:
-    """`text` of ``config/README.md`` with the part between the marks made anew.
-
-    Raises
-    ------
-    ValueError
-        If the marks are not there.
-    """
-    if BEGIN not in text or END not in text.partition(BEGIN)[2]:
-        raise ValueError(f"expected the marks {BEGIN!r} and {END!r}")
-    before, rest = text.split(BEGIN, 1)
-    return f"{before}{BEGIN}\n\n{reference()}\n\n{END}{rest.split(END, 1)[1]}"
 
 
 def _tables(model: type[BaseModel], path: str, title: str) -> list[str]:
@@ -111,8 +92,3 @@ def _default(field: FieldInfo, section) -> str:
 
 def _escape(text: str) -> str:
     return re.sub(r"<(\w+)>", r"\\<\1\\>", text).replace("|", "\\|")
-
-
-if __name__ == "__main__":
-    file = Path(sys.argv[1])
-    file.write_text(insert(file.read_text()))
