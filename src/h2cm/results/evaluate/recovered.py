@@ -13,10 +13,10 @@ WELL, PARTLY = 0.75, 0.25
 SAME = 0.02
 """An initial value as near the truth as this (relative) shows nothing."""
 
-VERDICTS = ("recovered", "partly", "not recovered", "shows nothing")
+VERDICTS = ("recovered", "recovered in part", "not recovered", "shows nothing")
 
 RULE = (
-    f"Recovered: at least {WELL:g}, partly: at least {PARTLY:g}, of a constant's way from its initial value to the truth, "
+    f"Recovered: at least {WELL:g}, in part: at least {PARTLY:g}, of a constant's way from its initial value to the truth, "
     "or of the Nash-Sutcliffe efficiency against the truth (median of the folds)."
 )
 

@@ -16,11 +16,12 @@ from h2cm.config import Config
 from h2cm.files import whole
 from h2cm.results.evaluate.aggregate import over_folds
 from h2cm.results.evaluate.metrics import METRICS
+from h2cm.results.evaluate.recovered import PARTLY, SAME, VERDICTS, WELL
 from h2cm.results.figures.registry import FIGURES, figure_names
 from h2cm.results.figures.style import TIMESCALE_NAMES
 from h2cm.results.paths import folds, main_experiment, path
 from h2cm.results.report import rule_graph
-from h2cm.results.report.recovered import PARTLY, SAME, VERDICTS, WELL, findings
+from h2cm.results.report.recovered import findings
 from h2cm.results.run import Run
 from h2cm.results.tables.registry import TABLES, table_names
 from h2cm.store import DataError

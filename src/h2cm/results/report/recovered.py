@@ -11,13 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-WELL, PARTLY = 0.75, 0.25
-"""From here on recovered, and recovered in part."""
-
-SAME = 0.02
-"""An initial value as near the truth as this (relative) shows nothing."""
-
-VERDICTS = ("recovered", "recovered in part", "not recovered", "shows nothing")
+from h2cm.results.evaluate.recovered import SAME, VERDICTS, reason, verdict
 
 
 @dataclass(frozen=True)
@@ -43,12 +37,11 @@ def constant_finding(name: str, values: np.ndarray, truth: float, initial: float
     if abs(initial - truth) <= SAME * abs(truth):
         return Finding(name, VERDICTS[3], f"{numbers}; training starts at {initial:.3g}, so that its end says nothing")
     share = 1 - abs(learned - truth) / abs(initial - truth)
-    verdict = _verdict(share)
     if share < 0:
         how = f"from its initial {initial:.3g} it went away from the truth"
     else:
         how = f"from its initial {initial:.3g} it went {share:.0%} of the way"
-    return Finding(name, verdict, f"{numbers}; {how}")
+    return Finding(name, verdict(share), f"{numbers}; {how}")
 
 
 def variable_finding(name: str, efficiency: np.ndarray, observed: bool) -> Finding:
@@ -62,13 +55,9 @@ def variable_finding(name: str, efficiency: np.ndarray, observed: bool) -> Findi
         Whether a constraint shows it.
     """
     middle = float(np.median(efficiency))
-    why = "a constraint shows it" if observed else "no constraint shows it"
+    why = reason(name, observed)
     spread = f"{efficiency.min():.2f} to {efficiency.max():.2f} over the folds"
-    return Finding(name, _verdict(middle), f"efficiency {middle:.2f} ({spread}); {why}")
-
-
-def _verdict(share: float) -> str:
-    return VERDICTS[0] if share >= WELL else VERDICTS[1] if share >= PARTLY else VERDICTS[2]
+    return Finding(name, verdict(middle), f"efficiency {middle:.2f} ({spread}); {why}")
 
 
 def findings(
