@@ -424,7 +424,7 @@ def test_a_ratio_is_evaluated_by_its_own_sides(tmp_path):
     predicted = xr.load_dataset(folder / "predictions/cv/fold_0/monthly.nc")
     days = predicted["month"].dt.days_in_month.values
     wue = (predicted["gpp"].values @ days) / (predicted["transpiration"].values @ days)
-    (found,) = [p for reference, _, p, _ in value_pairs(Run(folder, config), predicted, "cv") if reference == "cue"]
+    (found,) = [p for reference, _, p, _ in value_pairs(Run(folder, config), predicted) if reference == "cue"]
     np.testing.assert_allclose(found, wue, rtol=1e-6)
     drop(folder / "predictions/cv/fold_0/monthly.nc", "transpiration")
     with pytest.raises(DataError, match="expected 'transpiration' for 'cue'"):
