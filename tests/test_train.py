@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import threading
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +21,10 @@ from h2cm.model.prediction import write
 from h2cm.store import DataError
 from h2cm.train import loop, train
 from h2cm.train.data import load, statistics
+from h2cm.train.guard import alone
+
+UMASK = os.umask(0)
+os.umask(UMASK)
 
 CONSTRAINTS = {
     "gpp": {"prediction": "gpp", "compare": "mean_seasonal_cycle"},
@@ -98,10 +107,10 @@ def test_same_seed_same_weights_to_the_bit(trained, store, split, tmp_path):
 def test_a_killed_training_goes_on_to_the_same_weights(trained, store, split, tmp_path, monkeypatch):
     run_epoch = loop.run_epoch
 
-    def killed(folds, objective, progress=None):
+    def killed(folds, objective, after_batch):
         if folds[0].epoch == 2:
             raise KeyboardInterrupt
-        run_epoch(folds, objective, progress)
+        run_epoch(folds, objective, after_batch)
 
     monkeypatch.setattr("h2cm.train.run_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -109,7 +118,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(trained, store, split, tm
     assert (tmp_path / "training" / "cv" / "fold_0" / "checkpoint.pt").exists()
     assert not (tmp_path / "training" / "cv" / "fold_0" / "model.safetensors").exists()
     epochs = []
-    monkeypatch.setattr("h2cm.train.run_epoch", lambda f, o, p: (epochs.append(f[0].epoch), run_epoch(f, o, p)))
+    monkeypatch.setattr("h2cm.train.run_epoch", lambda f, o, a: (epochs.append(f[0].epoch), run_epoch(f, o, a)))
     train(store, split, configuration(), "cv", [0], tmp_path)
     assert epochs == [2]
     assert same(tensors(trained), tensors(tmp_path))
@@ -122,17 +131,113 @@ def test_a_checkpoint_of_other_data_or_settings_is_not_used(store, split, tmp_pa
     run_epoch = loop.run_epoch
     epochs = []
 
-    def counted(folds, objective, progress=None):
+    def counted(folds, objective, after_batch):
         epochs.append(folds[0].epoch)
         if len(epochs) == 2:
             raise KeyboardInterrupt
-        run_epoch(folds, objective, progress)
+        run_epoch(folds, objective, after_batch)
 
     monkeypatch.setattr("h2cm.train.run_epoch", counted)
     with pytest.raises(KeyboardInterrupt):
         train(store, split, configuration(), "cv", [0], tmp_path)
     train(store, split, configuration(learning_rate=0.001, epochs=1), "cv", [0], tmp_path)
     assert epochs == [0, 1, 0]
+
+
+def stopped_after(batches: int, monkeypatch, ask) -> None:
+    """Let `ask` be called in a training after some batches."""
+    step, calls = loop.train_step, []
+
+    def counted(folds, objective, cells):
+        calls.append(len(cells))
+        if len(calls) == batches:
+            ask()
+        return step(folds, objective, cells)
+
+    monkeypatch.setattr(loop, "train_step", counted)
+
+
+@pytest.mark.parametrize("batches", [1, 2, 3])  # two a fold and epoch: within an epoch, at its end, in the next
+@pytest.mark.parametrize("folds", [[0], [0, 1]])
+def test_sigterm_saves_between_two_batches(trained, store, split, tmp_path, monkeypatch, batches, folds):
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        stopped_after(batches, patch, lambda: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(SystemExit) as ended:
+            train(store, split, configuration(), "cv", folds, tmp_path)
+    assert ended.value.code == 143 and signal.getsignal(signal.SIGTERM) == before
+    kept = torch.load(tmp_path / "training" / "cv" / "fold_0" / "checkpoint.pt", weights_only=True)
+    assert (kept["epoch"], kept["progress"]["batches"]) == {1: (0, 1), 2: (0, 2), 3: (1, 1)}[batches]
+    calls = []
+    step = loop.train_step
+    monkeypatch.setattr(loop, "train_step", lambda f, o, c: calls.append(len(c)) or step(f, o, c))
+    train(store, split, configuration(), "cv", folds, tmp_path)
+    assert len(calls) == 6 - batches, "no batch is trained on twice"
+    assert same(tensors(trained), tensors(tmp_path))
+    one, two = (f / "training" / "cv" / "fold_0" / "losses.csv" for f in (trained, tmp_path))
+    assert one.read_text() == two.read_text()
+
+
+def test_long_epochs_have_checkpoints_within_them(store, split, tmp_path, monkeypatch):
+    def kill():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("h2cm.train.guard.EVERY", 0.0)
+    stopped_after(2, monkeypatch, kill)
+    with pytest.raises(KeyboardInterrupt):
+        train(store, split, configuration(), "cv", [0], tmp_path)
+    kept = torch.load(tmp_path / "training" / "cv" / "fold_0" / "checkpoint.pt", weights_only=True)
+    assert (kept["epoch"], kept["progress"]["batches"]) == (0, 1)
+
+
+def test_a_checkpoint_survives_another_node(trained, store, split, tmp_path, monkeypatch):
+    """Another kernel, host name and number of threads: nothing that is finished is trained again."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr("platform.platform", lambda *_: "Linux-9.9.9-other-x86_64")
+    monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+    monkeypatch.setattr("torch.get_num_threads", lambda: 77)
+    monkeypatch.setattr(loop, "train_step", lambda *_: pytest.fail("trains again"))
+    provenance = {"versions": {"platform": "other"}, "inputs": {"store/gpp.nc": "written anew, with the same content"}}
+    train(store, split, configuration(), "cv", [0], tmp_path, provenance)
+    assert same(tensors(trained), tensors(tmp_path))
+    with pytest.raises(pytest.fail.Exception, match="trains again"):
+        train(store, split, configuration(), "cv", [0], tmp_path, provenance | {"code": "other"})
+
+
+def test_one_checkpoint_hashes_the_data_once(store, split, tmp_path, monkeypatch):
+    digest, calls = h2cm.train.data_digest, []
+    monkeypatch.setattr("h2cm.train.data_digest", lambda data: calls.append(1) or digest(data))
+    train(store, split, configuration(epochs=1), "cv", [0, 1], tmp_path)
+    assert len(calls) == 1
+    data = load(store, configuration(), configuration().experiments["cv"])
+    other = store.copy(deep=True)
+    other["gpp"][0, 0] += 1
+    assert digest(data) != digest(load(other, configuration(), configuration().experiments["cv"]))
+
+
+def test_identical_trainings_write_identical_files(trained, store, split, tmp_path):
+    train(store, split, configuration(), "cv", [0], tmp_path)
+    one, two = (f / "training" / "cv" / "fold_0" / "model.safetensors" for f in (trained, tmp_path))
+    assert one.read_bytes() == two.read_bytes()
+    assert one.stat().st_mode & 0o777 == 0o666 & ~UMASK
+
+
+def test_two_trainings_of_a_fold_wait_for_each_other(tmp_path, caplog):
+    order = []
+
+    def second():
+        with alone([tmp_path / "fold_0"]):
+            order.append("second")
+
+    with alone([tmp_path / "fold_0", tmp_path / "fold_1"]):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive() and not order
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+    assert f'"pid": {os.getpid()}' in caplog.text and "another process trains here" in caplog.text
 
 
 def test_folds_side_by_side_get_what_they_get_alone(trained, store, split, tmp_path):

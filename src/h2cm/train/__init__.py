@@ -22,6 +22,7 @@ from h2cm.models import MODELS
 from h2cm.results.paths import path
 from h2cm.store import DataError, save_csv
 from h2cm.train.data import Data, load, statistics
+from h2cm.train.guard import Guard, alone, guarded
 from h2cm.train.loop import Fold, Objective, build_fold, load_checkpoint, run_epoch, save_checkpoint
 from h2cm.workflow.provenance import versions
 
@@ -148,32 +149,49 @@ def train(
         "backend": f"{backend} on {device.type}",
     }
     marks = {fold.number: fingerprint(fold, **decides) for fold in running}
-    for fold in running:
-        if load_checkpoint(fold, places[fold.number]("checkpoint"), marks[fold.number]):
-            log.info("fold %d goes on after epoch %d", fold.number, fold.epoch)
 
-    quiet = not sys.stderr.isatty()
-    while active := [fold for fold in running if not fold.finished(config)]:
-        # folds that resume from different epochs run together from the earliest on
-        epoch = min(fold.epoch for fold in active)
-        together = [fold for fold in active if fold.epoch == epoch]
-        total = max(-(-len(f.training_cells) // config.training.batch_cells) for f in together)
-        with tqdm(total=total, desc=f"{experiment} epoch {epoch + 1}", leave=False, disable=quiet) as bar:
-            run_epoch(together, objective, bar)
-        for fold in together:
-            last = {r["cells"]: r["loss"] for r in fold.history if r["epoch"] == epoch and r["constraint"] == "total"}
-            log.info(
-                "%s fold %d epoch %d: training loss %.4f, validation loss %.4f%s",
-                experiment,
-                fold.number,
-                epoch + 1,
-                last.get("train", np.nan),
-                last["validation"],
-                " (best)" if fold.best_epoch == epoch else "",
-            )
+    def save(chosen: list[Fold] = running) -> None:
+        for fold in chosen:
             save_checkpoint(fold, places[fold.number]("checkpoint"), marks[fold.number])
-    for fold in running:
-        write(fold, places[fold.number], data.features, given, experiment, backend, provenance)
+
+    with alone([place("checkpoint").parent for place in places.values()]), guarded(save) as guard:
+        for fold in running:
+            if load_checkpoint(fold, places[fold.number]("checkpoint"), marks[fold.number]):
+                log.info("fold %d goes on after epoch %d", fold.number, fold.epoch)
+        while active := [fold for fold in running if not fold.finished(config)]:
+            # folds that resume from different places run together from the earliest on
+            epoch, done = min((fold.epoch, fold.progress["batches"]) for fold in active)
+            together = [fold for fold in active if (fold.epoch, fold.progress["batches"]) == (epoch, done)]
+            _epoch(together, objective, guard, experiment)
+            save(together)
+            guard.after_batch()
+        for fold in running:
+            write(fold, places[fold.number], data.features, given, experiment, backend, provenance)
+
+
+def _epoch(folds: list[Fold], objective: Objective, guard: Guard, experiment: str) -> None:
+    """One epoch of some folds, with its progress on the terminal and in the log."""
+    epoch, size = folds[0].epoch, objective.config.training.batch_cells
+    total = max(-(-len(fold.training_cells) // size) for fold in folds)
+    quiet = not sys.stderr.isatty()
+    with tqdm(total=total, desc=f"{experiment} epoch {epoch + 1}", leave=False, disable=quiet) as bar:
+
+        def after_batch() -> None:
+            bar.update()
+            guard.after_batch()
+
+        run_epoch(folds, objective, after_batch)
+    for fold in folds:
+        last = {r["cells"]: r["loss"] for r in fold.history if r["epoch"] == epoch and r["constraint"] == "total"}
+        log.info(
+            "%s fold %d epoch %d: training loss %.4f, validation loss %.4f%s",
+            experiment,
+            fold.number,
+            epoch + 1,
+            last.get("train", np.nan),
+            last["validation"],
+            " (best)" if fold.best_epoch == epoch else "",
+        )
 
 
 def _place(folder: str | Path, experiment: str, fold: int, kind: str) -> Path:

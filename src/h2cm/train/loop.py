@@ -7,6 +7,7 @@ stopping, and ends with the weights that it would have got alone.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class Fold:
     optimiser: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
     epoch: int = 0
+    progress: dict = field(default_factory=lambda: {"batches": 0, "skipped_batches": 0, "sums": {}})
     best_epoch: int = -1
     best_loss: float = float("inf")
     best_weights: dict[str, Tensor] = field(default_factory=dict)
@@ -189,36 +191,50 @@ def train_step(folds: list[Fold], objective: Objective, cells: list[Tensor]) -> 
     return result
 
 
-def run_epoch(folds: list[Fold], objective: Objective, progress=None) -> None:
-    """One epoch of each fold: all its batches, validation, learning-rate schedule."""
+def run_epoch(folds: list[Fold], objective: Objective, after_batch: Callable[[], None] = lambda: None) -> None:
+    """One epoch of each fold, or what is left of it: all its batches, validation, learning-rate schedule.
+
+    Parameters
+    ----------
+    folds : list of Fold
+        Each goes on after the batches that it has had in this epoch (``progress``).
+    objective : Objective
+    after_batch : callable
+        Called after each step; may save the folds, which then go on from there.
+    """
     drawn = [batches(fold, objective.config) for fold in folds]
-    sums: list[dict[str, float]] = [{} for _ in folds]
-    steps, skipped = [0] * len(folds), [0] * len(folds)
-    for k in range(max(len(d) for d in drawn)):
-        active = [i for i, d in enumerate(drawn) if k < len(d)]
-        results = train_step([folds[i] for i in active], objective, [drawn[i][k] for i in active])
-        for i, losses in zip(active, results):
+    while active := [i for i, fold in enumerate(folds) if fold.progress["batches"] < len(drawn[i])]:
+        cells = [drawn[i][folds[i].progress["batches"]] for i in active]
+        for i, losses in zip(active, train_step([folds[i] for i in active], objective, cells)):
+            done = folds[i].progress
+            done["batches"] += 1
             if losses is None:
-                skipped[i] += 1
+                done["skipped_batches"] += 1
                 continue
-            steps[i] += 1
             for name, value in losses.items():
-                sums[i][name] = sums[i].get(name, 0.0) + value
-        if progress is not None:
-            progress.update()
-    for fold, total, n, bad in zip(folds, sums, steps, skipped):
-        fold.record("train", {name: value / n for name, value in total.items()} | {"skipped_batches": bad})
+                done["sums"][name] = done["sums"].get(name, 0.0) + value
+        after_batch()
+    for fold in folds:
+        done = fold.progress
+        used = done["batches"] - done["skipped_batches"]
+        means = {name: value / used for name, value in done["sums"].items()}
+        fold.record("train", means | {"skipped_batches": done["skipped_batches"]})
     objective.validate(folds)
     for fold in folds:
         if fold.epoch == 0 and not np.isfinite(fold.best_loss):
             raise FloatingPointError(f"fold {fold.number}: the validation loss of the first epoch is not finite")
         fold.scheduler.step()
         fold.epoch += 1
+        fold.progress = {"batches": 0, "skipped_batches": 0, "sums": {}}
+
+
+KEPT = ("epoch", "progress", "best_epoch", "best_loss", "best_weights", "history")
+"""What a checkpoint holds beside the states of model, optimiser and schedule."""
 
 
 def save_checkpoint(fold: Fold, path: Path, fingerprint: str) -> None:
     """Write all that the fold needs to go on as if nothing had happened."""
-    state = {name: getattr(fold, name) for name in ("epoch", "best_epoch", "best_loss", "best_weights", "history")}
+    state = {name: getattr(fold, name) for name in KEPT}
     state |= {name: getattr(fold, name).state_dict() for name in ("model", "optimiser", "scheduler")}
     with whole(path) as file:
         torch.save(state | {"fingerprint": fingerprint}, file)
