@@ -19,6 +19,7 @@ from h2cm.workflow import resources
 from h2cm.workflow.dependencies import code_hash
 from h2cm.workflow.plan import Plan
 from h2cm.workflow.preflight import check
+from h2cm.workflow.takeover import take_over
 
 
 def checked_plan():
@@ -31,6 +32,9 @@ def checked_plan():
     except (ConfigError, DataError) as error:
         raise WorkflowError(f"The configuration cannot be used.\n{error}") from None
 
+
+if workflow.is_main_process:
+    take_over(Path.cwd())
 
 resources.use_source(SOURCE)
 PLAN = checked_plan()
