@@ -5,13 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import ROOT
 from h2cm.config import ConfigError
 from h2cm.space import regrid as module
 from h2cm.space.grid import Grid
@@ -278,3 +282,57 @@ def test_as_esmf(shared, pair):
     """ESMF cuts cells along great circles, not parallels: the differences are those that its documentation names."""
     with np.load(shared / "reference" / "esmf_regrid.npz") as file:
         assert compare_with_esmf(file, pair) > 0.05
+
+
+@pytest.fixture
+def cut():
+    """A part of three of these pairs, which lies beside the tests."""
+    with np.load(ROOT / "tests" / "data" / "esmf_regrid.npz") as file:
+        yield file
+
+
+@pytest.mark.parametrize("pair", ["2x2.5_to_1", "1_to_6", "ease_to_1"])
+def test_as_esmf_in_a_part_of_the_globe(cut, pair):
+    assert compare_with_esmf(cut, pair) > 0.5
+
+
+@pytest.mark.parametrize("pair", ["2x2.5_to_1", "ease_to_1"])
+def test_the_engine_xesmf_hands_over_grids_and_takes_weights(cut, pair, monkeypatch):
+    """A stand-in of xESMF checks what it is given and returns weights that make of the source what ESMF made of it."""
+    source, target, esmf = recorded(cut, pair)
+    values = source.values.ravel()
+    known = np.flatnonzero(np.isfinite(values))
+    low, high = known[values[known].argmin()], known[values[known].argmax()]
+    share = (esmf.ravel() - values[low]) / (values[high] - values[low])
+    found = np.flatnonzero(np.isfinite(share))
+    rows, columns = np.repeat(found, 2), np.tile([low, high], found.size)
+    numbers = np.stack([1 - share[found], share[found]], 1).ravel()
+
+    class Regridder:
+        def __init__(self, given, wanted, method, unmapped_to_nan):
+            assert method == "conservative" and unmapped_to_nan is False
+            np.testing.assert_allclose(given["lat"], source.lat)
+            np.testing.assert_allclose(np.mod(given["lon"], 360), np.mod(source.lon, 360))
+            np.testing.assert_allclose(wanted["lat"], target.lat)
+            np.testing.assert_allclose(wanted["lon"], target.lon)
+            for grid in (given, wanted):
+                for axis in ("lat", "lon"):
+                    assert grid[f"{axis}_b"].shape == tuple(n + 1 for n in grid[axis].shape)
+            if given["lat"].ndim == 1:
+                assert given["lat_b"][0] < given["lat"][0] < given["lat_b"][1]
+            else:  # the centre of a cell is the mean of its corners, but for the curvature
+                corners = given["lat_b"]
+                middle = (corners[:-1, :-1] + corners[1:, :-1] + corners[:-1, 1:] + corners[1:, 1:]) / 4
+                np.testing.assert_allclose(middle, given["lat"], atol=0.1)
+            matrix = sp.csr_matrix((numbers, (rows, columns)), (esmf.size, values.size))
+            self.weights = SimpleNamespace(data=SimpleNamespace(to_scipy_sparse=lambda: matrix))
+
+    stand_in = ModuleType("xesmf")
+    stand_in.Regridder = Regridder
+    stand_in.__spec__ = ModuleSpec("xesmf", None)
+    monkeypatch.setitem(sys.modules, "xesmf", stand_in)
+    weights.cache_clear()
+    ours = regrid(source, target, engine="xesmf")
+    weights.cache_clear()
+    assert ours.dims == ("lat", "lon")
+    np.testing.assert_allclose(ours.values, esmf, rtol=1e-5, atol=1e-6)
