@@ -56,7 +56,7 @@ def planned(folder: Path) -> Counter:
 
 
 def copy_of_the_workflow(folder: Path) -> Path:
-    for name in ("Snakefile", "workflow", "src", "profiles", "envs", "config", "resources"):
+    for name in ("Snakefile", "workflow", "src", "profiles", "envs", "config", "resources", "CITATION.cff"):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))

@@ -92,6 +92,31 @@ def test_an_edit_of_anything_else_does_not(tree, name, old, new):
     assert not edited(tree, name, old, new)
 
 
+def test_of_a_module_only_what_one_function_needs(tree):
+    """The name of the function stands after a colon; messages of the log never count."""
+    module = tree / "src/h2cm/parts/one.py"
+
+    def hashed() -> str:
+        return code_hash(tree / "script.py", tree / "src", ["h2cm.parts.one:write"])
+
+    def edited_to(text: str) -> bool:
+        before = hashed()
+        module.write_text(text)
+        return hashed() != before
+
+    first = "import h2cm.unused\nA = 1\nB = 2\n\ndef read():\n    return B\n\ndef write():\n    return helper()\n\ndef helper():\n    return A\n"
+    module.write_text(first)
+    assert not edited_to(first.replace("B = 2", "B = 3").replace("return B", "return -B"))
+    assert edited_to(first.replace("A = 1", "A = 5"))
+    assert edited_to(first.replace("return A", "return -A"))
+    assert edited_to(first + "\nA.registered = True\n"), "what a module does when it is imported counts"
+    assert not edited_to(first + "\nA.registered = True\nlog.info('more')\n")
+    assert "src/h2cm/unused.py" not in names(tree, "h2cm.parts.one:write")
+    assert "src/h2cm/unused.py" in names(tree, "h2cm.parts.one")
+    with pytest.raises(FileNotFoundError, match="expected a function gone"):
+        code_hash(tree / "script.py", tree / "src", ["h2cm.parts.one:gone"])
+
+
 def test_a_missing_module_is_an_error(tree):
     with pytest.raises(FileNotFoundError, match=r"h2cm\.parts\.three"):
         code_hash(tree / "script.py", tree / "src", ["h2cm.parts.three"])

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -50,7 +51,17 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     """``/dev/full`` refuses every byte, as a full disk does."""
     path = tmp_path / "table.csv"
     path.write_text("old")
-    with pytest.raises(OSError, match="No space left"), whole(path) as file:
+    with pytest.raises(OSError, match=r"the disk is full .*table\.csv"), whole(path) as file:
         file.symlink_to("/dev/full")
         file.write_text("new")
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["table.csv"]
+
+
+def test_a_library_that_says_otherwise_when_the_disk_is_full(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with (
+        pytest.raises(OSError, match=r"the disk is full \(0 MB left\): free some space") as raised,
+        whole(tmp_path / "a.nc"),
+    ):
+        raise RuntimeError("NetCDF: HDF error")
+    assert raised.value.filename == str(tmp_path / "a.nc") and not os.listdir(tmp_path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,9 @@ from pathlib import Path
 UNFINISHED = ".unfinished"
 """How the name of a file ends that is being written."""
 
+FULL = 2**20
+"""Bytes left on a disk that count as none."""
+
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
@@ -18,6 +23,11 @@ def whole(path: str | Path) -> Iterator[Path]:
 
     The folder is made. Whatever goes wrong, what was at `path` before stays as it was, and nothing else is left; what a
     killed process of this machine has left behind is removed by the next that writes the same file.
+
+    Raises
+    ------
+    OSError
+        That the disk is full, with the path and what to do, whatever the library that wrote made of it.
 
     Yields
     ------
@@ -36,6 +46,12 @@ def whole(path: str | Path) -> Iterator[Path]:
         _to_disk(unfinished)
         os.replace(unfinished, path)
         _to_disk(path.parent)
+    except Exception as error:  # libraries say "HDF error" or "iostream error" where the disk is full
+        free = shutil.disk_usage(path.parent).free
+        if free < FULL or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            said = f"the disk is full ({free / 1e6:.0f} MB left): free some space there, and start again"
+            raise OSError(errno.ENOSPC, said, str(path)) from error
+        raise
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -170,7 +170,7 @@ if CONFIG.source == "twin":
         params:
             config=PLAN.keys("twin"),
             layouts=PLAN.layouts(),
-            code=code("twin.py"),
+            code=code("twin.py", *PLAN.writers()),
         message:
             "Making the synthetic Earth"
         script:

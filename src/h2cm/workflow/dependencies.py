@@ -1,8 +1,8 @@
 """What a rule of the workflow depends on: the code of its script and of all modules of h2cm that it uses.
 
 Snakemake sees that a script changed, not that a module did which the script imports. Each rule therefore has the hash
-of `code_hash` among its ``params``. It is a hash of the syntax trees without comments, docstrings and layout, so that
-editing these runs nothing again.
+of `code_hash` among its ``params``. It is a hash of the syntax trees without comments, docstrings, layout and what only
+writes to the log, so that editing these runs nothing again.
 
 - Imports are followed wherever they stand, in functions too.
 - A package's ``__init__`` counts where a name is taken from it, not where only a module of the package is imported.
@@ -41,12 +41,13 @@ def code_hash(script: Path, root: Path, chosen: Iterable[str] = ()) -> str:
         The folder that holds the package (``src``).
     chosen : iterable of str
         Names of modules that the script imports by a name made at run time. Of the packages that they are in, no other
-        module counts for such an import.
+        module counts for such an import. After a colon, the only function of the module that is used: what it does not
+        need does not count.
 
     Returns
     -------
     str
-        16 hexadecimal digits; the same if only comments, docstrings or layout differ.
+        16 hexadecimal digits; the same if only comments, docstrings, layout or messages of the log differ.
 
     Raises
     ------
@@ -54,8 +55,9 @@ def code_hash(script: Path, root: Path, chosen: Iterable[str] = ()) -> str:
         If the script or a chosen module does not exist.
     """
     digest = hashlib.sha256()
+    only = _only(chosen, root)
     for file in dependencies(script, root, chosen):
-        digest.update(f"{file.name}\0{_content(file, file.stat().st_mtime_ns)}\0".encode())
+        digest.update(f"{file.name}\0{_content(file, file.stat().st_mtime_ns, only.get(file, ''))}\0".encode())
     return digest.hexdigest()[:16]
 
 
@@ -64,7 +66,8 @@ def dependencies(script: Path, root: Path, chosen: Iterable[str] = ()) -> list[P
 
     Parameters and errors are those of `code_hash`.
     """
-    chosen = tuple(chosen)
+    only = _only(chosen, root)
+    chosen = tuple(name.partition(":")[0] for name in chosen)
     for name in chosen:
         if _module_file(name, root) is None:
             raise FileNotFoundError(f"{name}: expected a module below {root}, found none")
@@ -76,7 +79,7 @@ def dependencies(script: Path, root: Path, chosen: Iterable[str] = ()) -> list[P
         if file in found:
             continue
         found.add(file)
-        uses = _uses(file, root, file.stat().st_mtime_ns)
+        uses = _uses(file, root, file.stat().st_mtime_ns, only.get(file, ""))
         below |= uses.files
         names = set(uses.modules)
         for package in uses.any_of - narrowed:
@@ -84,6 +87,44 @@ def dependencies(script: Path, root: Path, chosen: Iterable[str] = ()) -> list[P
             names |= {f"{package}.{path.stem}" for path in folder.glob("*.py") if path.stem != "__init__"}
         queue += [_module_file(name, root) for name in names if name not in EXEMPT]
     return [script, *sorted((found | below) - {script})]
+
+
+def _only(chosen: Iterable[str], root: Path) -> dict[Path, str]:
+    """The function that counts of each module of which only one does."""
+    pairs = (name.partition(":") for name in chosen)
+    return {_module_file(module, root): function for module, _, function in pairs if function}
+
+
+def _tree(file: Path, function: str) -> ast.Module:
+    """The syntax tree of a module; of the statements that define names, only those that `function` needs, if given."""
+    tree = ast.parse(file.read_text(), str(file))
+    if not function:
+        return tree
+    defined = [(_names(node), node) for node in tree.body]
+    needed, queue = set(), [function]
+    if not any(function in names for names, _ in defined):
+        raise FileNotFoundError(f"{file}: expected a function {function}, found none")
+    while queue:
+        name = queue.pop()
+        for names, node in defined:
+            if name in names and node not in needed:
+                needed.add(node)
+                queue += [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
+    tree.body = [node for names, node in defined if node in needed or not names]
+    return tree
+
+
+def _names(node: ast.stmt) -> set[str]:
+    """The names that a statement defines, if that is all that it does."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
+        return {target.id for target in node.targets}
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return {node.target.id}
+    return set()
 
 
 @dataclass(frozen=True)
@@ -96,10 +137,10 @@ class _Uses:
 
 
 @cache
-def _uses(file: Path, root: Path, modified: int) -> _Uses:
+def _uses(file: Path, root: Path, modified: int, function: str = "") -> _Uses:
     """What a file uses; `modified` tells versions of it apart."""
     modules, any_of, texts = set(), set(), set()
-    for node in ast.walk(ast.parse(file.read_text(), str(file))):
+    for node in ast.walk(_tree(file, function)):
         if isinstance(node, ast.Import):
             modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -146,18 +187,24 @@ def _leading_text(argument: ast.expr) -> str:
 
 
 @cache
-def _content(file: Path, modified: int) -> str:
+def _content(file: Path, modified: int, function: str = "") -> str:
     """Hash of what counts of a file; `modified` tells versions of it apart."""
     text = file.read_text()
     if file.suffix == ".py":
-        tree = ast.parse(text, str(file))
+        tree = _tree(file, function)
         for node in ast.walk(tree):
             if isinstance(getattr(node, "body", None), list):
-                node.body = [n for n in node.body if not _is_text(n)] or [ast.Pass()]
+                node.body = [n for n in node.body if not _is_text(n) and not _is_log(n)] or [ast.Pass()]
         text = ast.dump(tree)
     else:
         text = " ".join(_COMMENTS.sub(lambda match: match[1] or " ", text).split())
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _is_log(node: ast.stmt) -> bool:
+    """Whether a statement only writes to the log."""
+    function = node.value.func if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) else None
+    return isinstance(function, ast.Attribute) and getattr(function.value, "id", "").lower() == "log"
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 from collections.abc import Iterator
@@ -46,6 +47,12 @@ def job(snakemake, progress: bool = False) -> Iterator[Config]:
         yield from_sections(snakemake.params.config, parse(snakemake.config))
     except (ConfigError, DataError) as error:
         log.error("%s", error)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            log.exception("failed")
+        else:
+            log.error("%s: %s", error.filename, error.strerror)
         sys.exit(1)
     except Exception:
         log.exception("failed")

@@ -21,7 +21,7 @@ from h2cm.results.paths import (
     path,
 )
 from h2cm.results.tables.registry import table_names
-from h2cm.sources import catalogue, towers
+from h2cm.sources import catalogue, products, towers
 from h2cm.sources.catalogue import condensed
 from h2cm.sources.harmonise import products_of
 from h2cm.sources.retrieve import parts
@@ -47,7 +47,6 @@ DATASET = (
     "grid",
     "constraints",
     "model",
-    "split",
     "training",
     "prediction",
     "dataset",
@@ -58,7 +57,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "harmonise": ("source", "period", "grid.resolution", "grid.bounds", "grid.regridding"),
     "towers": ("source", "period", "towers", "products.folder", "constraints.*.prediction"),
     "published": ("source", "period", "grid.resolution", "grid.bounds", "products", "constraints.*.prediction"),
-    "split": ("seed", "split.folds", "split.test_fraction"),
+    "split": ("seed",),
     "train": ("seed", "constraints", "model", "training"),
     "predict": (
         "constraints.*.prediction",
@@ -110,7 +109,8 @@ class Plan:
     def keys(self, rule: str, experiment: str | None = None, products: Iterable[str] = ()) -> dict:
         """What a job gets to see of the configuration: the values of `KEYS`, of one experiment and some products."""
         chosen = KEYS.get(rule, ())
-        if rule == "split":
+        if rule == "split" or rule.startswith("dataset"):
+            chosen += ("split.folds", "split.test_fraction")
             chosen += SPLIT.get(self.config.source, ("split.block_degrees", "split.test_sites"))
         if rule.startswith("dataset"):
             chosen += (f"experiments.{main_experiment(self.config)}",)
@@ -175,6 +175,10 @@ class Plan:
     def readers(self, variable: str) -> list[str]:
         """The modules that read the products of a variable."""
         return [f"h2cm.sources.products.{product}" for product in products_of(variable)]
+
+    def writers(self) -> list[str]:
+        """What of the modules of the products the synthetic Earth uses: it writes their files."""
+        return [f"h2cm.sources.products.{product}:write" for product in products.PRODUCTS]
 
     def tower_files(self) -> list[str]:
         """The archives and tables that the towers are read from; DataError where a folder is not there."""
