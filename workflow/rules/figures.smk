@@ -7,6 +7,8 @@ rule figure:
     output:
         png=report(at("figure"), category="Figures", caption="../report/caption.rst"),
         pdf=at("figure_pdf"),
+        caption=at("figure_caption"),
+        data=at("figure_data"),
     log:
         at("log", job="figures/{figure}"),
     benchmark:

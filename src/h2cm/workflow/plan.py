@@ -38,6 +38,7 @@ DRAWN = (
     "constraints.*.years",
     "split.folds",
     "experiments",
+    "evaluation",
 )
 DATASET = (
     "run",
@@ -79,10 +80,14 @@ KEYS: dict[str, tuple[str, ...]] = {
     "dataset_grid": DATASET,
     "dataset_description": DATASET,
     "prior_sweep": ("constraints.*.weight", "split.folds", "experiments"),
+    "summary": (*DRAWN, "prediction"),
     "figure": DRAWN,
     "table": DRAWN,
 }
 """The keys of the configuration that decide the result of a rule (see `h2cm.config.sections_of`); of the other rules, none."""
+
+OF_A_FIGURE = ("figure", "figure_pdf", "figure_caption", "figure_data")
+"""The files of a figure."""
 
 SPLIT = {"towers": ("split.neighbour_degrees", "split.test_sites")}
 """Further keys of the split, by source; ``split.block_degrees`` of the others."""
@@ -129,11 +134,6 @@ class Plan:
         """The experiments that predict days, or months only, as a pattern of their names that fits no other."""
         names = [name for name in evaluated(self.config) if kind_of(self.config, name).daily == days]
         return "|".join(names) or "(?!)"
-
-    @property
-    def competitors(self) -> list[str]:
-        """What the results are compared with beside the constraints."""
-        return ["fluxcom", "trendy"] if self.config.source in ("twin", "products") else []
 
     @property
     def forcing(self) -> list[str]:
@@ -235,8 +235,8 @@ class Plan:
             *self.store,
             *of_towers,
             *self.of_run((*fixed, *each)),
-            *(self.at("comparison", competitor=name) for name in self.competitors),
-            *(self.at(kind, figure=name) for name in figure_names(self.config) for kind in ("figure", "figure_pdf")),
+            *self.of_run(["comparison"]),
+            *(self.at(kind, figure=name) for name in figure_names(self.config) for kind in OF_A_FIGURE),
             *(self.at("table", table=name) for name in table_names(self.config)),
             *self.dataset_files(),
             *self.dataset_grid,

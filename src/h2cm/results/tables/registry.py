@@ -10,9 +10,7 @@ from h2cm.config import Config
 from h2cm.results.evaluate.recovered import RULE
 from h2cm.results.paths import files
 from h2cm.results.run import shown
-
-GRIDDED = ("twin", "products", "published")
-ANY = (*GRIDDED, "towers")
+from h2cm.results.summaries.registry import ANY, GRIDDED, summary_files
 
 
 @dataclass(frozen=True)
@@ -24,16 +22,19 @@ class Table:
     sources : tuple of str
         Sources of data of which it can be made.
     reads : tuple of str
-        Kinds of files (see `h2cm.results.run.files`).
+        Kinds of files (see `h2cm.results.paths.files`).
     caption : str
     needs : callable, optional
         What it shows of the constraints of a run; a run of which that is nothing does not have the table.
+    summaries : tuple of str
+        Of `h2cm.results.summaries.registry`: read for all for whom a run has them.
     """
 
     sources: tuple[str, ...]
     reads: tuple[str, ...]
     caption: str
     needs: Callable[[Config], Collection[str]] | None = None
+    summaries: tuple[str, ...] = ()
 
     def fits(self, config: Config) -> bool:
         """Whether it can be made of a run."""
@@ -78,4 +79,5 @@ def table_names(config: Config) -> list[str]:
 
 def table_inputs(name: str, config: Config) -> list[str]:
     """The files that a table reads, relative to the folder of the run."""
-    return files(TABLES[name].reads, config)
+    row = TABLES[name]
+    return files(row.reads, config) + summary_files(row.summaries, config)
