@@ -37,8 +37,8 @@ CONSTANTS = {"beta_snow": 0.8, "beta_baseflow": 0.003, "q10": 1.5, "beta_co2": 0
 IGBP = ("ENF", "DBF", "GRA", "CRO", "MF", "WET")
 
 
-def fake_config(source: str = "twin", folds: int = 3, years: int = 3) -> Config:
-    """A configuration of a short run."""
+def fake_config(source: str = "twin", folds: int = 3, years: int = 3, late: bool = False) -> Config:
+    """A configuration of a short run; `late`: with an experiment that is not trained on the last two years."""
     rows = TOWERS if source == "towers" else GRIDDED
     last = 2009 + years
     constraints = {name: {"prediction": p, "compare": c} for name, (p, c) in rows.items()}
@@ -57,7 +57,9 @@ def fake_config(source: str = "twin", folds: int = 3, years: int = 3) -> Config:
             "experiments": {
                 "cv": {},
                 "prior": {"priors": {"q10": {"mean": 1.5, "std": 0.3}, "beta_co2": {"mean": 15.0, "std": 5.0}}},
-            },
+            }
+            | ({"spatiotemporal": {"train_years": [2010, last - 2]}} if late else {}),
+            "evaluation": {"periods": {"late": [last - 1, last]} if late else {}},
         }
     )
 
@@ -90,16 +92,23 @@ def fake_results(
             data = xr.DataArray(noisy, {"month": months}, ("cell", "month"))
         write(data.assign_attrs(units=VARIABLES[name].units).rename(name), folder / f"store/{name}.nc", "fake")
 
+    other = np.random.default_rng(seed + 1)
     drivers = {"precipitation": (2.0, 0, "mm day-1"), "net_radiation": (80.0, -50, "W m-2")}
     for name, (level, low, units) in drivers.items():
-        values = np.clip(rng.gamma(0.5, 2 * level, (n, days.size)), low, 400)
+        values = np.clip(other.gamma(0.5, 2 * level, (n, days.size)), low, 400)
         data = xr.DataArray(values, {"time": days}, ("cell", "time"), name, {"units": units})
         write(data, folder / f"store/{name}.nc", "fake")
     if not towers:
         for name, models in (("fluxcom", None), ("trendy", 3)):
-            fluxes = {flux: np.stack([truth[flux] * rng.normal(1, 0.2) for _ in range(models or 1)]) for flux in CARBON}
+            fluxes = {
+                flux: np.stack([truth[flux] * other.normal(1, 0.2) for _ in range(models or 1)]) for flux in CARBON
+            }
             data = xr.Dataset({f: (("model", "cell", "month"), v) for f, v in fluxes.items()}, {"month": months})
-            data = data.isel(model=0) if models is None else data.assign_coords(model=[f"model {i}" for i in range(models)])
+            data = (
+                data.isel(model=0)
+                if models is None
+                else data.assign_coords(model=[f"model {i}" for i in range(models)])
+            )
             save_netcdf(data, folder / f"comparison/{name}.nc")
         region = xr.Dataset({"region": ("cell", np.arange(n) % 12)}, attrs={"source": "fake"})
         save_netcdf(region, folder / "comparison/transcom.nc")
@@ -146,7 +155,9 @@ def fake_results(
             )
             daily = {name: (("cell", "time"), predicted[name][1][:, month_of_day]) for name in config.prediction.daily}
             if daily:
-                save_netcdf(xr.Dataset(daily, {"time": days}), folder / f"predictions/{experiment}/fold_{fold}/daily.nc")
+                save_netcdf(
+                    xr.Dataset(daily, {"time": days}), folder / f"predictions/{experiment}/fold_{fold}/daily.nc"
+                )
             _losses(rng, config).to_csv(
                 _made(folder / f"training/{experiment}/fold_{fold}") / "losses.csv", index=False
             )

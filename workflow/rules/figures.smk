@@ -23,7 +23,7 @@ rule figure:
         config=PLAN.keys("figure"),
         folder=lambda w: RUN,
         caption=lambda w: FIGURES[w.figure].caption,
-        code=lambda w: code("figure.py", f"h2cm.results.figures.{w.figure}"),
+        code=lambda w: code("figure.py", f"h2cm.results.figures.{FIGURES[w.figure].module or w.figure}"),
     message:
         "Drawing {wildcards.figure}"
     script:
@@ -34,7 +34,9 @@ rule table:
     input:
         lambda w: [f"{RUN}/{file}" for file in table_inputs(w.table, CONFIG)],
     output:
-        report(at("table"), category="Tables", caption="../report/caption.rst"),
+        csv=report(at("table"), category="Tables", caption="../report/caption.rst"),
+        markdown=at("table_markdown"),
+        latex=at("table_latex"),
     log:
         at("log", job="tables/{table}"),
     benchmark:

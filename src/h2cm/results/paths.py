@@ -28,6 +28,7 @@ FILES: dict[str, str] = {
     "monthly": "predictions/{experiment}/fold_{fold}/monthly.nc",
     "fold_metrics": "evaluation/{experiment}/fold_{fold}.csv",
     "metrics": "evaluation/metrics.csv",
+    "metrics_summary": "evaluation/metrics_summary.csv",
     "prior_sweep": "evaluation/prior_sweep.csv",
     "comparison": "comparison/{competitor}.nc",
     "summary": "summaries/{experiment}/{summary}.nc",
@@ -36,6 +37,8 @@ FILES: dict[str, str] = {
     "figure_caption": "figures/{figure}.md",
     "figure_data": "figures/{figure}.nc",
     "table": "tables/{table}.csv",
+    "table_markdown": "tables/{table}.md",
+    "table_latex": "tables/{table}.tex",
     "dataset": "dataset",
     "dataset_file": "dataset/{step}/{variable}_{step}_{year}.nc",
     "dataset_grid": "dataset/grid.nc",
@@ -50,6 +53,12 @@ FILES: dict[str, str] = {
     "benchmark": "benchmarks/{job}.tsv",
 }
 """Path of each kind of file below the folder of the run; names in braces are filled in."""
+
+OF_A_FIGURE = ("figure", "figure_pdf", "figure_caption", "figure_data")
+"""The files of a figure."""
+
+OF_A_TABLE = ("table", "table_markdown", "table_latex")
+"""The files of a table."""
 
 
 def path(kind: str, **names) -> str:

@@ -161,7 +161,9 @@ def train(
         with tqdm(total=total, desc=f"{experiment} epoch {epoch + 1}", leave=False, disable=quiet) as bar:
             run_epoch(together, objective, bar)
         for fold in together:
-            last = {r["cells"]: r["loss"] for r in fold.history if r["epoch"] == epoch and r["constraint"] == "total"}
+            last = {
+                r["cells"]: r["loss"] for r in fold.history if r["epoch"] == epoch + 1 and r["constraint"] == "total"
+            }
             log.info(
                 "%s fold %d epoch %d: training loss %.4f, validation loss %.4f%s",
                 experiment,

@@ -9,6 +9,8 @@ from h2cm.config import Config, sections_of
 from h2cm.models import kind_of
 from h2cm.results.figures.registry import figure_names
 from h2cm.results.paths import (
+    OF_A_FIGURE,
+    OF_A_TABLE,
     RESULTS,
     STEPS,
     dataset_files,
@@ -85,9 +87,6 @@ KEYS: dict[str, tuple[str, ...]] = {
     "table": DRAWN,
 }
 """The keys of the configuration that decide the result of a rule (see `h2cm.config.sections_of`); of the other rules, none."""
-
-OF_A_FIGURE = ("figure", "figure_pdf", "figure_caption", "figure_data")
-"""The files of a figure."""
 
 SPLIT = {"towers": ("split.neighbour_degrees", "split.test_sites")}
 """Further keys of the split, by source; ``split.block_degrees`` of the others."""
@@ -228,7 +227,7 @@ class Plan:
 
     def promised(self) -> list[str]:
         """Every file that a finished run has."""
-        fixed = ("configuration", "store_summary", "truth", "split", "metrics", "prior_sweep")
+        fixed = ("configuration", "store_summary", "truth", "split", "metrics", "metrics_summary", "prior_sweep")
         of_towers = [self.at("tower_report"), *self.tower_variables] if self.config.source == "towers" else []
         each = ("weights", "losses", "daily", "monthly", "fold_metrics")
         return [
@@ -237,7 +236,7 @@ class Plan:
             *self.of_run((*fixed, *each)),
             *self.of_run(["comparison"]),
             *(self.at(kind, figure=name) for name in figure_names(self.config) for kind in OF_A_FIGURE),
-            *(self.at("table", table=name) for name in table_names(self.config)),
+            *(self.at(kind, table=name) for name in table_names(self.config) for kind in OF_A_TABLE),
             *self.dataset_files(),
             *self.dataset_grid,
             *self.dataset_stores,

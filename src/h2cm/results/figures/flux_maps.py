@@ -91,7 +91,7 @@ def draw_columns(config: Config, cells: xr.Dataset, maps: dict, colours: dict, d
         for i, who in enumerate(names):
             axis = axes[i, j]
             if who not in of:
-                axis.axis("off")
+                axis.set_visible(False)
                 continue
             mesh = background.cells(axis, of[who], *place_of(cells, config), cmap=colours[flux], vmin=low, vmax=high)
             axis.set_title(f"{short(flux)}, {look(who, config).name}")

@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from h2cm.config import Config
+from h2cm.models import MODELS
+from h2cm.results.paths import contenders
 from h2cm.vocabulary import find, short
 
 SINGLE, DOUBLE = 88 / 25.4, 180 / 25.4
@@ -33,9 +35,10 @@ class Look:
 
 LOOKS: dict[str, Look] = {
     "cv": Look("H2CM", "#0072B2"),
-    "process_only": Look("Process model", "#E69F00"),
-    "gradient_boosting": Look("Gradient boosting", "#009E73"),
-    "lstm": Look("LSTM", "#CC79A7"),
+    **{
+        name: Look(f"{MODELS[name].title[0].upper()}{MODELS[name].title[1:]}", colour)
+        for name, colour in {"process_only": "#E69F00", "gradient_boosting": "#009E73", "lstm": "#CC79A7"}.items()
+    },
     "fluxcom": Look("FLUXCOM-X-BASE", "#D55E00"),
     "trendy": Look("TRENDY", "#8C6D00"),
     "spatiotemporal": Look("H2CM, spatio-temporal split", "#56B4E9"),
@@ -56,6 +59,8 @@ def look(name: str, config: Config) -> Look:
     if name in config.experiments:
         if name == next(iter(config.experiments)):
             return LOOKS["cv"]
+        if name in contenders(config):
+            return LOOKS[config.experiments[name].model]
         others = [e for e in config.experiments if e not in LOOKS]
         return LOOKS[name] if name in LOOKS else Look(name.replace("_", " "), OTHERS[others.index(name) % len(OTHERS)])
     row = LOOKS[name]

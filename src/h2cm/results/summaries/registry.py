@@ -75,7 +75,9 @@ class Summary:
 _ALL = together(models, truth, competitors)
 
 SUMMARIES: dict[str, Summary] = {
-    "constants": Summary(ANY, together(with_constants, truth), ("monthly", "truth"), "Global constants, learned and true."),
+    "constants": Summary(
+        ANY, together(with_constants, truth), ("monthly", "truth"), "Global constants, learned and true."
+    ),
     "series": Summary(
         GRIDDED,
         together(models, competitors),
