@@ -1,4 +1,4 @@
-# make demo | report | test | env | lint | docs | lock | clean
+# make demo | report | redraw | test | env | lint | docs | lock | clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # PyTorch as pip names it; its CUDA libraries come with it. Without a GPU, CPU-only wheels are much smaller:
@@ -8,7 +8,7 @@ CORES ?= all
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo report test env lint docs lock clean
+.PHONY: demo report redraw test env lint docs lock clean
 
 demo: env
 	$(BIN)/snakemake --cores $(CORES) all
@@ -16,6 +16,15 @@ demo: env
 # The report of a run, and what it needs. Another run: make report CONFIG=config/towers.yaml
 report: env
 	$(BIN)/snakemake --cores $(CORES) report_page $(if $(CONFIG),--configfile $(CONFIG))
+
+# Figures, tables and report anew from the small files of a finished run; nothing is trained, read again or downloaded.
+# Kept must be, of results/$(RUN): config.yaml workflow.json store/grid.nc split evaluation summaries training/*/*/losses.csv
+# (and benchmarks, which the report lists).
+RUN ?= synthetic
+DRAWING := redraw figure table report_page
+redraw: env
+	$(BIN)/snakemake redraw --cores $(CORES) --configfile results/$(RUN)/config.yaml --allowed-rules $(DRAWING) \
+		--forcerun figure table report_page
 
 env: $(READY)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import xarray as xr
 import yaml
 
 from h2cm.config import Config, parse
-from h2cm.results.paths import evaluated
-from h2cm.store import save_netcdf, write
+from h2cm.results.paths import evaluated, path
+from h2cm.results.run import Run
+from h2cm.results.summaries.registry import SUMMARIES, of_whom
+from h2cm.store import save_netcdf, save_summary, write
 from h2cm.vocabulary import VARIABLES
 
 GRIDDED = {
@@ -29,12 +32,13 @@ TOWERS = {name: (name, "monthly") for name in ("gpp", "nee", "et", "fapar")}
 MEAN = {"gpp": 4.0, "et": 1.5, "nee": -0.5, "fapar": 0.4, "tws": 400, "swe": 30, "runoff": 0.7, "ter": 3.5, "npp": 2.0}
 MEAN |= {"transpiration": 0.9, "heterotrophic_respiration": 1.5}
 AMPLITUDE = {"nee": -1.2, "tws": 80, "swe": -28}
+CARBON = ("gpp", "nee", "ter")
 CONSTANTS = {"beta_snow": 0.8, "beta_baseflow": 0.003, "q10": 1.5, "beta_co2": 0.0015}
 IGBP = ("ENF", "DBF", "GRA", "CRO", "MF", "WET")
 
 
-def fake_config(source: str = "twin", folds: int = 3, years: int = 3) -> Config:
-    """A configuration of a short run."""
+def fake_config(source: str = "twin", folds: int = 3, years: int = 3, late: bool = False) -> Config:
+    """A configuration of a short run; `late`: with an experiment that is not trained on the last two years."""
     rows = TOWERS if source == "towers" else GRIDDED
     last = 2009 + years
     constraints = {name: {"prediction": p, "compare": c} for name, (p, c) in rows.items()}
@@ -49,10 +53,13 @@ def fake_config(source: str = "twin", folds: int = 3, years: int = 3) -> Config:
             "grid": {"resolution": 10.0},
             "constraints": constraints,
             "split": {"folds": folds},
+            "prediction": {"daily": [] if source == "towers" else ["nee", "npp", "heterotrophic_respiration"]},
             "experiments": {
                 "cv": {},
                 "prior": {"priors": {"q10": {"mean": 1.5, "std": 0.3}, "beta_co2": {"mean": 15.0, "std": 5.0}}},
-            },
+            }
+            | ({"spatiotemporal": {"train_years": [2010, last - 2]}} if late else {}),
+            "evaluation": {"periods": {"late": [last - 1, last]} if late else {}},
         }
     )
 
@@ -70,6 +77,7 @@ def fake_results(
     save_netcdf(cells, folder / "store/grid.nc")
 
     days = pd.date_range(config.period.start, config.period.end)
+    month_of_day = pd.factorize(days.to_period("M"))[0]
     months = pd.date_range(config.period.start, config.period.end, freq="MS")
     truth = {name: _field(rng, name, cells, months) for name in MEAN}
     truth["npp"] = 0.5 * truth["gpp"]
@@ -84,6 +92,27 @@ def fake_results(
             data = xr.DataArray(noisy, {"month": months}, ("cell", "month"))
         write(data.assign_attrs(units=VARIABLES[name].units).rename(name), folder / f"store/{name}.nc", "fake")
 
+    other = np.random.default_rng(seed + 1)
+    drivers = {"precipitation": (2.0, 0, "mm day-1"), "net_radiation": (80.0, -50, "W m-2")}
+    for name, (level, low, units) in drivers.items():
+        values = np.clip(other.gamma(0.5, 2 * level, (n, days.size)), low, 400)
+        data = xr.DataArray(values, {"time": days}, ("cell", "time"), name, {"units": units})
+        write(data, folder / f"store/{name}.nc", "fake")
+    if not towers:
+        for name, models in (("fluxcom", None), ("trendy", 3)):
+            fluxes = {
+                flux: np.stack([truth[flux] * other.normal(1, 0.2) for _ in range(models or 1)]) for flux in CARBON
+            }
+            data = xr.Dataset({f: (("model", "cell", "month"), v) for f, v in fluxes.items()}, {"month": months})
+            data = (
+                data.isel(model=0)
+                if models is None
+                else data.assign_coords(model=[f"model {i}" for i in range(models)])
+            )
+            save_netcdf(data, folder / f"comparison/{name}.nc")
+        region = xr.Dataset({"region": ("cell", np.arange(n) % 12)}, attrs={"source": "fake"})
+        save_netcdf(region, folder / "comparison/transcom.nc")
+
     split = pd.DataFrame({"cell": np.arange(n), "lat": cells.lat, "lon": cells.lon, "block": np.arange(n) // 2})
     if towers:
         split.insert(1, "site", cells["site"].values)
@@ -97,8 +126,7 @@ def fake_results(
     split.to_csv(folder / "split/split.csv", index=False)
 
     if config.source == "twin":
-        index = days.to_period("M").astype("int64") - months[0].to_period("M").ordinal
-        daily = {name: (("cell", "time"), values[:, index].astype("f4")) for name, values in truth.items()}
+        daily = {name: (("cell", "time"), values[:, month_of_day].astype("f4")) for name, values in truth.items()}
         static = {name: ("cell", rng.uniform(50, 300, n)) for name in ("soil_moisture_capacity", "alpha_interception")}
         save_netcdf(xr.Dataset(daily | static | CONSTANTS, {"time": days}), folder / "twin/truth.nc")
     for experiment in config.experiments:
@@ -125,10 +153,23 @@ def fake_results(
                 xr.Dataset(predicted | static | constants, coords),
                 folder / f"predictions/{experiment}/fold_{fold}/monthly.nc",
             )
+            daily = {name: (("cell", "time"), predicted[name][1][:, month_of_day]) for name in config.prediction.daily}
+            if daily:
+                save_netcdf(
+                    xr.Dataset(daily, {"time": days}), folder / f"predictions/{experiment}/fold_{fold}/daily.nc"
+                )
             _losses(rng, config).to_csv(
                 _made(folder / f"training/{experiment}/fold_{fold}") / "losses.csv", index=False
             )
     return folder
+
+
+def summarise(folder: Path, config: Config) -> None:
+    """Write all summaries of a run."""
+    for name in SUMMARIES:
+        for who in of_whom(name, config):
+            made = import_module(f"h2cm.results.summaries.{name}").make(Run(folder, config), who)
+            save_summary(made, folder / path("summary", experiment=who, summary=name))
 
 
 def _made(folder: Path) -> Path:

@@ -67,6 +67,7 @@ def run(config, cells=20):
     folder = fake_results(Path("run"), config, n_cells=cells)
     table = pd.concat([evaluate_fold(folder, config, "cv", k) for k in range(3)])
     save_csv(table, folder / "evaluation/metrics.csv")
+    summarise(folder, config)
     return folder, table
 """
 
@@ -74,19 +75,22 @@ def run(config, cells=20):
 def a_figure(copy):
     copy.write(
         "src/h2cm/results/figures/added.py",
-        "from matplotlib import pyplot as plt\n\n\ndef draw(folder, config):\n    return plt.subplots()[0]\n",
+        "import xarray as xr\nfrom matplotlib import pyplot as plt\nfrom h2cm.results.figures.drawing import Drawing\n\n\n"
+        "def draw(folder, config):\n    return Drawing(plt.subplots()[0], xr.Dataset(), {'cells': 3})\n",
     )
     copy.insert(
-        "src/h2cm/results/figures/registry.py", '    "split_map": Figure(', '    "added": Figure(ANY, (), "Added."),\n'
+        "src/h2cm/results/figures/registry.py",
+        '    "split_map": Figure(',
+        '    "added": Figure(ANY, (), "Added.", detail="{cells} cells."),\n',
     )
     code = """
-from importlib import import_module
-from h2cm.results.figures.registry import figure_names
+from h2cm.results.figures.drawing import draw_figure
+from h2cm.results.figures.registry import FIGURES, figure_names
 config = fake_config("twin")
 assert "added" in figure_names(config)
-print(import_module("h2cm.results.figures.added").draw(None, config))
+print(FIGURES["added"].text(draw_figure("added", "nowhere", config).facts))
 """
-    assert "Figure(" in copy.run(code)
+    assert copy.run(code) == "Added. 3 cells.\n"
     copy.write(
         "src/h2cm/results/tables/added.py",
         "import pandas as pd\n\n\ndef make(folder, config):\n    return pd.DataFrame()\n",
@@ -104,13 +108,13 @@ def a_constraint(copy):
     code = (
         RUN
         + """
-from importlib import import_module
+from h2cm.results.figures.drawing import draw_figure
 config = with_constraint(config, "ter", prediction="ter", compare="monthly")
 folder, table = run(config)
 assert set(table.query("reference == 'ter'")["timescale"]) == {"monthly", "msc", "anomaly", "mean"}
-for name in ("metrics_carbon", "series", "maps", "training_curves"):
-    figure = import_module(f"h2cm.results.figures.{name}").draw(folder, config)
-    texts = [axis.get_title() + axis.get_ylabel() for axis in figure.axes]
+for name in ("metrics_carbon", "series_ter", "maps", "training_curves"):
+    figure = draw_figure(name, folder, config).figure
+    texts = [axis.get_title("left") + axis.get_ylabel() for axis in figure.axes]
     print(name, sum("TER" in text for text in texts))
 from h2cm.results.run import shown
 print(*shown(config, fluxes=True))

@@ -152,16 +152,21 @@ from h2cm.model import H2CM, process
 from h2cm.model.prediction import write
 from h2cm.results.figures.canopy_water import draw
 from h2cm.results.figures.registry import FIGURES
+from h2cm.results.run import Run
+from h2cm.results.summaries.means import make
+from h2cm.store import save_summary
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(FOLDER)
 config, store = fake_config(folds=1, years=2), make_store(cells=12, years=2)
 fake_results(folder, config, n_cells=12)
 torch.manual_seed(0)
 model = H2CM(4)
 write(model, store, folder / "predictions/cv/fold_0", ["canopy_water"], ["canopy_water", "tws", "et"])
-figure = draw(folder, config)
-figure.savefig(folder / "canopy_water.png")
-shown = figure.axes[0].lines[-1].get_ydata()
-assert len(shown) == 12 and np.isfinite(shown).all() and shown.max() > 0, shown
+save_summary(make(Run(folder, config), "cv"), folder / "summaries/cv/means.nc")
+drawing = draw(folder, config)
+drawing.figure.savefig(folder / "canopy_water.png")
+assert "1 folds" in FIGURES["canopy_water"].text(drawing.facts)
+shown = drawing.figure.axes[0].lines[-1].get_ydata()
+assert len(shown) > 1 and np.isfinite(shown).all() and shown.max() > 0, shown
 assert FIGURES["canopy_water"].fits(config)
 """
 

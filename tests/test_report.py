@@ -18,9 +18,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from conftest import ROOT
-from fake_results import fake_config, fake_results
+from fake_results import fake_config, fake_results, summarise
 from h2cm.results.evaluate.fold import evaluate_fold
-from h2cm.results.figures.registry import figure_names
+from h2cm.results.figures.registry import FIGURES, figure_names
 from h2cm.results.paths import folds
 from h2cm.results.report import rule_graph
 from h2cm.results.report.page import number, plain, scores, timing, write_report
@@ -49,12 +49,18 @@ def make(folder: Path, source: str = "twin") -> tuple[Path, dict]:
     run = fake_results(folder, config)
     pairs = [(e, k) for e in config.experiments for k in folds(config, e)]
     save_csv(pd.concat([evaluate_fold(run, config, e, k) for e, k in pairs]), run / "evaluation/metrics.csv")
+    summarise(run, config)
     for name in table_names(config):
+        for kind in ("md", "tex"):
+            (run / f"tables/{name}.{kind}").parent.mkdir(exist_ok=True)
+            (run / f"tables/{name}.{kind}").write_text("made up")
         save_csv(import_module(f"h2cm.results.tables.{name}").make(run, config), run / f"tables/{name}.csv")
     (run / "figures").mkdir()
     for name in figure_names(config):
         for kind in ("png", "pdf"):
             Figure(figsize=(2, 1)).savefig(run / f"figures/{name}.{kind}")
+        (run / f"figures/{name}.md").write_text(f"{FIGURES[name].caption} Facts.\n")
+        (run / f"figures/{name}.nc").write_bytes(b"made up")
     for name, seconds in (("twin", 3.0), ("train/cv_fold_0", 10.0), ("train/cv_fold_1", 12.0)):
         path = run / f"benchmarks/{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)

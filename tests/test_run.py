@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ SMALL = {
     "figures": ["training_curves", "constants"],
 }
 TWIN = SMALL | {
+    "figures": ["training_curves", "constants", "flux_maps", "seasonal_cycles", "series_gpp"],
     "run": "earth",
     "source": "twin",
     "period": {"start": "2014-01-01", "end": "2015-12-31"},
@@ -168,6 +170,59 @@ def test_a_synthetic_earth(tmp_path):
     report = tmp_path / "report.html"
     snakemake(tmp_path, "--report", str(report), "--configfile", "config.yaml")
     assert "training_curves" in report.read_text()
+
+    check_redrawn(tmp_path / "copy", results)
+
+
+SMALL_FILES = (
+    "config.yaml",
+    "workflow.json",
+    "store/grid.nc",
+    "split",
+    "evaluation",
+    "summaries",
+    "training/*/*/losses.csv",
+)
+"""What the Makefile says must be kept to draw anew."""
+
+
+def check_redrawn(copy: Path, results: Path) -> None:
+    """On a copy of the repository with nothing of the run but its small files, of arbitrary times, all is drawn again."""
+    for name in ("Snakefile", "Makefile", "workflow", "src", "profiles", "config", "envs"):
+        copied = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        copied(ROOT / name, copy / name)
+    kept = [file for pattern in SMALL_FILES for file in results.glob(pattern)]
+    kept += [file for folder in kept for file in folder.rglob("*")]
+    reduced = copy / "results" / results.name
+    for k, file in enumerate(file for file in kept if file.is_file()):
+        target = reduced / file.relative_to(results)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+        os.utime(target, (1e9 + 1e6 * (k * 7 % 11),) * 2)
+    assert sum(file.stat().st_size for file in reduced.rglob("*") if file.is_file()) < 20e6
+    before = {file for file in reduced.rglob("*") if file.is_file()}
+
+    command = subprocess.run(
+        ["make", "-n", "-o", "env", "redraw", "RUN=earth", "CORES=2"], cwd=copy, capture_output=True, text=True
+    )
+    snakemake_line = command.stdout.replace("\\\n", " ").split("snakemake", 1)[1].split()
+    environment = os.environ | {"PYTHONPATH": str(copy / "src"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *snakemake_line], cwd=copy, env=environment, capture_output=True, text=True
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    ran = set(re.findall(r"^(?:local)?rule (\w+):", said, re.MULTILINE))
+    assert ran == {"figure", "table", "report_page", "redraw"}
+    made = {str(file.relative_to(reduced)) for file in reduced.rglob("*") if file.is_file()} - {
+        str(file.relative_to(reduced)) for file in before
+    }
+    wanted = [p for folder in ("figures", "tables") for p in results.glob(f"{folder}/*") if not p.name.startswith(".")]
+    assert {str(p.relative_to(results)) for p in wanted} | {"report.html", "report.zip"} <= made
+    assert not any(name.startswith(("training", "predictions", "store", "twin", "comparison")) for name in made)
+    for name in TWIN["figures"]:
+        assert (reduced / "figures" / f"{name}.png").read_bytes() == (results / "figures" / f"{name}.png").read_bytes()
 
 
 def test_real_towers(tmp_path, shared):

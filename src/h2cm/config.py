@@ -214,12 +214,27 @@ class Experiment(Section):
     constraints: tuple[str, ...] | None = Field(None, strict=False, description="constraints used; all if not given")
 
 
+class RainResponse(Section):
+    """The cell and the year whose rain season is shown day by day."""
+
+    lat: float = Field(-22.0, ge=-90, le=90, description="latitude; the nearest cell is taken")
+    lon: float = Field(21.0, ge=-180, le=180, description="longitude")
+    year: int | None = Field(None, description="the last year with its December if not given")
+
+
 class Evaluation(Section):
-    """What is scored; changes no training."""
+    """What is scored and shown; changes no training."""
 
     periods: dict[str, Years] = Field(
         {}, description="periods, by name, over which every experiment is evaluated beside the whole period of the run"
     )
+    par_per_net_radiation: PositiveFloat = Field(
+        1.18,
+        description="photosynthetically active radiation for each W m-2 of net radiation, where that is positive: stands for "
+        "0.45 of the incoming short wave, which the store does not hold (184 W m-2 over land at a net radiation of 70 W m-2, "
+        "doi:10.1007/s00382-014-2430-z); decides the level of the light-use efficiency, nothing else",
+    )
+    rain_response: RainResponse = Field(RainResponse(), description="figure `rain_response`")
 
 
 class Prediction(Section):
@@ -332,6 +347,10 @@ def _swept(config: Config) -> dict[str, Experiment]:
     return rows
 
 
+RESERVED = ("observed", "truth", "fluxcom", "trendy")
+"""Names that experiments cannot have, as what they are compared with has them."""
+
+
 def _contradictions(config: Config) -> list[str]:
     """What no key says alone: names that other keys must define, years outside the period, what a source needs."""
     lines = []
@@ -348,8 +367,8 @@ def _contradictions(config: Config) -> list[str]:
         within_period(f"constraints.{name}.years", constraint.years)
     for name, experiment in config.experiments.items():
         path = f"experiments.{name}"
-        if not _NAME.fullmatch(name):
-            lines.append(f"{path}: expected a name of letters, digits and underscores")
+        if not _NAME.fullmatch(name) or name in RESERVED:
+            lines.append(f"{path}: expected a name of letters, digits and underscores, none of {', '.join(RESERVED)}")
         within_period(f"{path}.train_years", experiment.train_years)
         for constraint in experiment.constraints or ():
             if constraint not in config.constraints:
@@ -382,6 +401,8 @@ def _contradictions(config: Config) -> list[str]:
             lines.append(
                 f"evaluation.periods: expected names of letters, digits and underscores, not whole (found {name!r})"
             )
+    shown = config.evaluation.rain_response.year
+    within_period("evaluation.rain_response.year", shown and (shown, shown))
     if config.source == "towers":
         if not config.towers.folders and config.towers.archive is None:
             lines.append("towers.folders: expected at least one folder of ONEFlux zips, found none")

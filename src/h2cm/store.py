@@ -75,6 +75,13 @@ def save_netcdf(dataset: xr.Dataset | xr.DataArray, path: str | Path, **options)
         dataset.to_netcdf(file, **options)
 
 
+def save_summary(dataset: xr.Dataset, path: str | Path) -> None:
+    """Write a netCDF file, whole or not at all, with numbers as compressed float32: small, for figures and tables."""
+    numbers = {name: data.astype("f4") for name, data in dataset.data_vars.items() if data.dtype.kind in "fiub"}
+    packed = {name: {"zlib": True, "complevel": 4} for name, data in numbers.items() if data.ndim}
+    save_netcdf(dataset.assign(numbers), path, encoding=packed)
+
+
 def write(data: xr.DataArray, path: str | Path, origin: str) -> None:
     """Check `data`, give it the attributes of its row and write it as float32 (grid: float64)."""
     row = VARIABLES[data.name]

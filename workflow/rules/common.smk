@@ -12,6 +12,7 @@ sys.path.insert(0, str(SOURCE))
 
 from h2cm.config import ConfigError, parse as parse_configuration
 from h2cm.results.figures.registry import FIGURES, figure_inputs
+from h2cm.results.summaries.registry import summary_inputs
 from h2cm.results.tables.registry import TABLES, table_inputs
 from h2cm.sources.harmonise import products_of
 from h2cm.store import DataError
@@ -43,6 +44,7 @@ CONFIG, RUN, at = PLAN.config, PLAN.folder, PLAN.at
 
 wildcard_constraints:
     experiment="|".join(CONFIG.experiments),
+    summary=r"\w+",
     fold=r"\d+",
     variable=r"\w+",
     competitor=r"\w+",

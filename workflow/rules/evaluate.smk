@@ -34,6 +34,7 @@ rule metrics:
         folds=PLAN.of_run(["fold_metrics"]),
     output:
         at("metrics"),
+        summary=at("metrics_summary"),
     log:
         at("log", job="metrics"),
     benchmark:

@@ -7,6 +7,8 @@ rule figure:
     output:
         png=report(at("figure"), category="Figures", caption="../report/caption.rst"),
         pdf=at("figure_pdf"),
+        caption=at("figure_caption"),
+        data=at("figure_data"),
     log:
         at("log", job="figures/{figure}"),
     benchmark:
@@ -21,7 +23,7 @@ rule figure:
         config=PLAN.keys("figure"),
         folder=lambda w: RUN,
         caption=lambda w: FIGURES[w.figure].caption,
-        code=lambda w: code("figure.py", f"h2cm.results.figures.{w.figure}"),
+        code=lambda w: code("figure.py", f"h2cm.results.figures.{FIGURES[w.figure].module or w.figure}"),
     message:
         "Drawing {wildcards.figure}"
     script:
@@ -32,7 +34,9 @@ rule table:
     input:
         lambda w: [f"{RUN}/{file}" for file in table_inputs(w.table, CONFIG)],
     output:
-        report(at("table"), category="Tables", caption="../report/caption.rst"),
+        csv=report(at("table"), category="Tables", caption="../report/caption.rst"),
+        markdown=at("table_markdown"),
+        latex=at("table_latex"),
     log:
         at("log", job="tables/{table}"),
     benchmark:

@@ -1,6 +1,8 @@
 """The report: one page of what a run found, from its small files."""
 
 from h2cm.results.figures.registry import figure_names
+from h2cm.results.paths import OF_A_FIGURE, OF_A_TABLE
+from h2cm.results.summaries.registry import summary_files
 from h2cm.results.tables.registry import table_names
 
 
@@ -30,12 +32,21 @@ rule rule_graph:
         "../scripts/rule_graph.py"
 
 
+rule redraw:
+    """Figures, tables and report from the small files of a run alone: with --allowed-rules and --forcerun, see Makefile."""
+    input:
+        [at(kind, figure=name) for name in figure_names(CONFIG) for kind in OF_A_FIGURE],
+        [at(kind, table=name) for name in table_names(CONFIG) for kind in OF_A_TABLE],
+        at("report"),
+
+
 rule report_page:
     input:
         configuration=at("configuration"),
         read=[at("workflow"), at("metrics"), at("split")],
-        figures=[at(kind, figure=name) for name in figure_names(CONFIG) for kind in ("figure", "figure_pdf")],
-        tables=[at("table", table=name) for name in table_names(CONFIG)],
+        figures=[at(kind, figure=name) for name in figure_names(CONFIG) for kind in OF_A_FIGURE],
+        tables=[at(kind, table=name) for name in table_names(CONFIG) for kind in OF_A_TABLE],
+        summaries=[f"{RUN}/{file}" for file in summary_files(["constants"], CONFIG)],
     output:
         page=at("report"),
         archive=at("report_archive"),

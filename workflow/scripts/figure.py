@@ -1,11 +1,10 @@
-"""One figure, as PNG and PDF."""
+"""One figure: PNG, PDF, its caption and the data that it shows."""
 
-from importlib import import_module
-from pathlib import Path
-
-from h2cm.results.figures.style import save
+from h2cm.results.figures.drawing import draw_figure, save
+from h2cm.results.figures.registry import FIGURES
 from h2cm.workflow.job import job
 
 with job(snakemake) as config:
-    draw = import_module(f"h2cm.results.figures.{snakemake.wildcards.figure}").draw
-    save(draw(Path(snakemake.params.folder), config), snakemake.output.png, snakemake.output.pdf)
+    name = snakemake.wildcards.figure
+    drawing = draw_figure(name, snakemake.params.folder, config)
+    save(drawing, FIGURES[name].text(drawing.facts), snakemake.output)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from h2cm.config import Config, sweeps
 from h2cm.models import kind_of
+from h2cm.vocabulary import VARIABLES
 
 RESULTS = "results"
 """The folder of all runs."""
@@ -27,11 +28,17 @@ FILES: dict[str, str] = {
     "monthly": "predictions/{experiment}/fold_{fold}/monthly.nc",
     "fold_metrics": "evaluation/{experiment}/fold_{fold}.csv",
     "metrics": "evaluation/metrics.csv",
+    "metrics_summary": "evaluation/metrics_summary.csv",
     "prior_sweep": "evaluation/prior_sweep.csv",
     "comparison": "comparison/{competitor}.nc",
+    "summary": "summaries/{experiment}/{summary}.nc",
     "figure": "figures/{figure}.png",
     "figure_pdf": "figures/{figure}.pdf",
+    "figure_caption": "figures/{figure}.md",
+    "figure_data": "figures/{figure}.nc",
     "table": "tables/{table}.csv",
+    "table_markdown": "tables/{table}.md",
+    "table_latex": "tables/{table}.tex",
     "dataset": "dataset",
     "dataset_file": "dataset/{step}/{variable}_{step}_{year}.nc",
     "dataset_grid": "dataset/grid.nc",
@@ -46,6 +53,12 @@ FILES: dict[str, str] = {
     "benchmark": "benchmarks/{job}.tsv",
 }
 """Path of each kind of file below the folder of the run; names in braces are filled in."""
+
+OF_A_FIGURE = ("figure", "figure_pdf", "figure_caption", "figure_data")
+"""The files of a figure."""
+
+OF_A_TABLE = ("table", "table_markdown", "table_latex")
+"""The files of a table."""
 
 
 def path(kind: str, **names) -> str:
@@ -86,6 +99,27 @@ def main_experiment(config: Config) -> str:
     return next(iter(config.experiments))
 
 
+def evaluated(config: Config) -> list[str]:
+    """The experiments that are predicted with and compared; those of a sweep end with the training."""
+    return [name for name in config.experiments if name not in sweeps(config)]
+
+
+def contenders(config: Config) -> list[str]:
+    """H2CM, the first experiment, and the other models on the same data; not what varies their training."""
+    main = main_experiment(config)
+    rows = {name: config.experiments[name] for name in evaluated(config)}
+    return [
+        name
+        for name, row in rows.items()
+        if name == main or (row.model != "h2cm" and not row.priors and not row.train_years)
+    ]
+
+
+def competitors(config: Config) -> list[str]:
+    """The products that results are compared with beside the constraints."""
+    return ["fluxcom", "trendy"] if config.source in ("twin", "products") else []
+
+
 def every_fold(config: Config) -> list[tuple[str, int]]:
     """All experiments of a run with each of their folds."""
     return [(experiment, fold) for experiment in config.experiments for fold in folds(config, experiment)]
@@ -113,38 +147,38 @@ def dataset_files(config: Config, steps: Iterable[str] = STEPS) -> list[str]:
     ]
 
 
-def evaluated(config: Config) -> list[str]:
-    """The experiments that are predicted with and compared; those of a sweep end with the training."""
-    return [name for name in config.experiments if name not in sweeps(config)]
-
-
 def _has(config: Config, experiment: str, kind: str) -> bool:
     if kind in ("weights", "losses", "checkpoint"):
         return True
     return experiment in evaluated(config) and (kind != "daily" or kind_of(config, experiment).daily)
 
 
-def files(kinds: Iterable[str], config: Config) -> list[str]:
+def files(kinds: Iterable[str], config: Config, experiment: str | None = None) -> list[str]:
     """Paths of all files of some kinds that a run has.
 
     Parameters
     ----------
     kinds : iterable of str
-        Of `FILES`: what has an experiment and a fold stands for all that have it; ``targets`` are the constraints in the
-        store, ``monthly_main`` the monthly predictions of the first experiment.
+        Of `FILES`, or a variable of the store. What has an experiment and a fold stands for all that have it;
+        ``targets`` are the constraints in the store, ``comparison`` all competitors, ``regions`` the map of regions.
+    experiment : str, optional
+        The only experiment whose files are wanted.
     """
-    main = main_experiment(config)
     found = []
     for kind in kinds:
-        if kind == "targets":
+        if kind in VARIABLES:
+            found.append(path("variable", variable=kind))
+        elif kind == "targets":
             found += [path("variable", variable=name) for name in config.constraints]
-        elif kind == "monthly_main":
-            found += [path("monthly", experiment=main, fold=fold) for fold in folds(config, main)]
+        elif kind == "comparison":
+            found += [path(kind, competitor=name) for name in competitors(config)]
+        elif kind == "regions":
+            found += [path("comparison", competitor="transcom")] if competitors(config) else []
         elif kind == "truth" and config.source != "twin":
             continue
         elif "{fold}" in FILES[kind]:
-            found += [path(kind, experiment=experiment, fold=fold) for experiment, fold in every_fold(config)
-                      if _has(config, experiment, kind)]  # fmt: skip
+            chosen = [(e, k) for e, k in every_fold(config) if experiment in (None, e) and _has(config, e, kind)]
+            found += [path(kind, experiment=e, fold=k) for e, k in chosen]
         elif kind == "prior_sweep" and not sweeps(config):
             continue
         else:

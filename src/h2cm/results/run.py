@@ -14,9 +14,9 @@ from h2cm.comparisons import COMPARISONS
 from h2cm.config import Config, Years
 from h2cm.models import kind_of
 from h2cm.results.evaluate.series import monthly_means
-from h2cm.results.paths import evaluated, every_fold, folds, path
+from h2cm.results.paths import evaluated, files, folds, main_experiment, path
 from h2cm.store import DataError
-from h2cm.vocabulary import CONSTANTS, GROUPS, OUTPUTS, ordered, reported
+from h2cm.vocabulary import CONSTANTS, GROUPS, OUTPUTS, VARIABLES, ordered, reported
 
 WHOLE = "whole"
 """The period of the evaluation that is all years of the run."""
@@ -47,7 +47,7 @@ class Run:
 
     def target(self, name: str, years: Years | None = None) -> xr.DataArray:
         """A constraint (cell, month) in the years in which it is compared, of these only `years` if given."""
-        data = xr.load_dataset(self._file("variable", variable=name))[name]
+        data = self.stored(name)
         if "month" not in data.dims:
             return data
         return data.isel(month=self.compared(data["month"], name, years))
@@ -60,6 +60,37 @@ class Run:
             if span:
                 chosen &= (year >= span[0]) & (year <= span[1])
         return chosen
+
+    def stored(self, name: str) -> xr.DataArray:
+        """A variable of the store, as it is."""
+        return xr.load_dataset(self._file("variable", variable=name))[name]
+
+    def daily(self, experiment: str, fold: int, names: Iterable[str]) -> xr.Dataset:
+        """Some daily predictions of a fold, not read yet.
+
+        Raises
+        ------
+        DataError
+            Where a name is not among them.
+        """
+        data = xr.open_dataset(self._file("daily", experiment=experiment, fold=fold))
+        for name in names:
+            if name not in data:
+                raise DataError(f"daily predictions of {experiment}: expected {name!r} (prediction.daily), found none")
+        return data[list(names)]
+
+    def regions(self) -> xr.Dataset | None:
+        """The map of regions on the cells; None where the source of data has none."""
+        kept = files(["regions"], self.config)
+        return xr.load_dataset(self._file("comparison", competitor="transcom")) if kept else None
+
+    def summary(self, name: str, experiment: str) -> xr.Dataset:
+        """A summary (`h2cm.results.summaries.registry`) of an experiment, or of what stands in its place."""
+        return xr.load_dataset(self._file("summary", summary=name, experiment=experiment))
+
+    def comparison(self, competitor: str) -> xr.Dataset:
+        """Monthly fluxes of a product that results are compared with."""
+        return xr.load_dataset(self._file("comparison", competitor=competitor))
 
     def split(self) -> pd.DataFrame:
         """One row a cell; columns ``fold_<k>`` with train, validation or test."""
@@ -99,13 +130,11 @@ class Run:
     def constants(self) -> pd.DataFrame:
         """Learned constants of models that have them, as they are reported; columns experiment, fold and `h2cm.vocabulary.CONSTANTS`."""
         rows = []
-        for experiment, fold in every_fold(self.config):
-            if experiment not in evaluated(self.config) or not kind_of(self.config, experiment).equations:
-                continue
-            with xr.open_dataset(self._file("monthly", experiment=experiment, fold=fold)) as data:
-                values = {name: float(data[name]) for name in CONSTANTS}
-            rows.append({"experiment": experiment, "fold": fold} | reported(values))
-        return pd.DataFrame(rows)
+        for experiment in evaluated(self.config):
+            if kind_of(self.config, experiment).equations:
+                table = self.summary("constants", experiment).to_dataframe().reset_index(drop=True)
+                rows.append(table.assign(experiment=experiment, fold=folds(self.config, experiment)))
+        return pd.concat(rows, ignore_index=True)[["experiment", "fold", *CONSTANTS]]
 
     def true_constants(self) -> dict[str, float]:
         """The constants of the synthetic Earth (beta_co2 in % per 100 ppm); those it does not have are left out."""
@@ -158,3 +187,22 @@ def shown(config: Config, groups: Iterable[str] = GROUPS, level: bool = False, f
     chosen = [row.name for row in rows if row.group in groups and (row.role == "flux" or not fluxes)]
     found = {name: constraint_of(config, name, level) for name in chosen}
     return {variable: name for variable, name in found.items() if name}
+
+
+def unseen_years(config: Config) -> tuple[str, str] | tuple[()]:
+    """The first experiment that leaves years out of training, and the first period of the evaluation in these; empty if none."""
+    for experiment, row in config.experiments.items():
+        for period, years in config.evaluation.periods.items():
+            trained = row.train_years
+            if trained and (years[0] > trained[1] or years[1] < trained[0]) and experiment != main_experiment(config):
+                return experiment, period
+    return ()
+
+
+def in_unseen_years(config: Config, groups: Iterable[str]) -> list[str]:
+    """The constraints of some groups that are compared in years which an experiment leaves out of training."""
+    if not unseen_years(config):
+        return []
+    first, last = config.evaluation.periods[unseen_years(config)[1]]
+    spans = {name: config.constraints[name].years or (first, last) for name in series_constraints(config)}
+    return [name for name, (a, b) in spans.items() if VARIABLES[name].group in groups and a <= last and b >= first]

@@ -182,7 +182,7 @@ def _epoch(folds: list[Fold], objective: Objective, guard: Guard, experiment: st
 
         run_epoch(folds, objective, after_batch)
     for fold in folds:
-        last = {r["cells"]: r["loss"] for r in fold.history if r["epoch"] == epoch and r["constraint"] == "total"}
+        last = {r["cells"]: r["loss"] for r in fold.history if r["epoch"] == epoch + 1 and r["constraint"] == "total"}
         log.info(
             "%s fold %d epoch %d: training loss %.4f, validation loss %.4f%s",
             experiment,

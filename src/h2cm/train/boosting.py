@@ -109,6 +109,6 @@ def fit_fold(
         history += [
             {"epoch": epoch, "cells": kind, "constraint": name, "loss": float(loss)}
             for name, losses in filled.items()
-            for epoch, loss in enumerate(losses)
+            for epoch, loss in enumerate(losses, 1)
         ]
     return regressors, history

@@ -49,7 +49,9 @@ class Fold:
         return self.epoch >= config.training.epochs or (self.epoch > 0 and waited >= config.training.patience)
 
     def record(self, cells: str, losses: dict[str, float]) -> None:
-        self.history += [{"epoch": self.epoch, "cells": cells, "constraint": k, "loss": v} for k, v in losses.items()]
+        self.history += [
+            {"epoch": self.epoch + 1, "cells": cells, "constraint": k, "loss": v} for k, v in losses.items()
+        ]
 
 
 def output_scales(data: Data, cells: np.ndarray) -> dict[str, tuple[float, float]]:

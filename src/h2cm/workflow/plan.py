@@ -9,6 +9,8 @@ from h2cm.config import Config, sections_of
 from h2cm.models import kind_of
 from h2cm.results.figures.registry import figure_names
 from h2cm.results.paths import (
+    OF_A_FIGURE,
+    OF_A_TABLE,
     RESULTS,
     STEPS,
     dataset_files,
@@ -38,6 +40,7 @@ DRAWN = (
     "constraints.*.years",
     "split.folds",
     "experiments",
+    "evaluation",
 )
 DATASET = (
     "run",
@@ -78,6 +81,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "dataset_grid": DATASET,
     "dataset_description": DATASET,
     "prior_sweep": ("constraints.*.weight", "split.folds", "experiments"),
+    "summary": (*DRAWN, "prediction"),
     "figure": DRAWN,
     "table": DRAWN,
 }
@@ -129,11 +133,6 @@ class Plan:
         """The experiments that predict days, or months only, as a pattern of their names that fits no other."""
         names = [name for name in evaluated(self.config) if kind_of(self.config, name).daily == days]
         return "|".join(names) or "(?!)"
-
-    @property
-    def competitors(self) -> list[str]:
-        """What the results are compared with beside the constraints."""
-        return ["fluxcom", "trendy"] if self.config.source in ("twin", "products") else []
 
     @property
     def forcing(self) -> list[str]:
@@ -232,16 +231,16 @@ class Plan:
 
     def promised(self) -> list[str]:
         """Every file that a finished run has."""
-        fixed = ("configuration", "store_summary", "truth", "split", "metrics", "prior_sweep")
+        fixed = ("configuration", "store_summary", "truth", "split", "metrics", "metrics_summary", "prior_sweep")
         of_towers = [self.at("tower_report"), *self.tower_variables] if self.config.source == "towers" else []
         each = ("weights", "losses", "daily", "monthly", "fold_metrics")
         return [
             *self.store,
             *of_towers,
             *self.of_run((*fixed, *each)),
-            *(self.at("comparison", competitor=name) for name in self.competitors),
-            *(self.at(kind, figure=name) for name in figure_names(self.config) for kind in ("figure", "figure_pdf")),
-            *(self.at("table", table=name) for name in table_names(self.config)),
+            *self.of_run(["comparison"]),
+            *(self.at(kind, figure=name) for name in figure_names(self.config) for kind in OF_A_FIGURE),
+            *(self.at(kind, table=name) for name in table_names(self.config) for kind in OF_A_TABLE),
             *self.dataset_files(),
             *self.dataset_grid,
             *self.dataset_stores,

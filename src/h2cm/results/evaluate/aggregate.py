@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -21,6 +23,14 @@ def over_folds(metrics: pd.DataFrame) -> pd.DataFrame:
     grouped = metrics.groupby(KEY, sort=False)["value"]
     table = grouped.agg(mean="mean", median="median", minimum="min", maximum="max", folds="count")
     return table.reset_index()
+
+
+SCOPES = ("area_weighted_mean", "spatial_pattern", "global")
+
+
+def over_space(pieces: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """`over_folds` of the metrics over space and of the constants, not of single cells, from pieces of the table."""
+    return over_folds(pd.concat([piece[piece["scope"].isin(SCOPES)] for piece in pieces], ignore_index=True))
 
 
 def left_out(metrics: pd.DataFrame, scopes: np.ndarray) -> pd.DataFrame:

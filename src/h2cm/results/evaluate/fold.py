@@ -52,6 +52,8 @@ COLUMNS = (
     "n",
 )
 ROLES = ("train", "validation", "test")
+ALL = "all"
+"""Cells of all roles together: the global mean, most of which was trained on."""
 
 
 def evaluate_fold(folder: Path, config: Config, experiment: str, fold: int) -> pd.DataFrame:
@@ -280,8 +282,8 @@ def _largest(pair: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarra
 
 def _series_rows(pair: Pair, area, role, scopes, single) -> Iterator[pd.DataFrame]:
     """Metrics of the area-weighted mean of each kind of cells, and of single cells."""
-    for name in ROLES:
-        chosen = role == name
+    for name in (*ROLES, ALL):
+        chosen = np.isin(role, ROLES) if name == ALL else role == name
         if not chosen.any():
             continue
         largest = _largest(

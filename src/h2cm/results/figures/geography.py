@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import xarray as xr
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
@@ -114,3 +116,18 @@ class Map:
         mesh = axis.pcolormesh(x, y, np.ma.masked_invalid(field), rasterized=True, **options)
         self.base(axis)
         return mesh
+
+
+def map_figure(config: Config, rows: int, columns: int, width: float, colour_bars: float = 0.0):
+    """A figure of equal maps of the grid of a run, axes (row, column), with `colour_bars` inches below for colour bars."""
+    background = Map.of_run(config)
+    (x, y), room = background.frame, 0.24  # inches above each map, for its title
+    aspect = np.ptp(y) / np.ptp(x) * background.aspect
+    height = rows * (width / columns * aspect + room) + colour_bars
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+    return figure, axes, background
+
+
+def place_of(cells: xr.Dataset, config: Config) -> tuple[np.ndarray, np.ndarray, float]:
+    """Latitude, longitude and width of the cells, as `Map.cells` takes them."""
+    return cells["lat"].values, cells["lon"].values, config.grid.resolution

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from h2cm.config import Config, ConfigError
 from h2cm.results.paths import files
-from h2cm.results.run import series_constraints, shown
+from h2cm.results.run import constraint_of, in_unseen_years, series_constraints, shown
+from h2cm.results.summaries.rain_response import has_days
+from h2cm.results.summaries.registry import ANY, GRIDDED, summary_files
+from h2cm.vocabulary import VARIABLES
 
-GRIDDED = ("twin", "products", "published")
-ANY = (*GRIDDED, "towers")
+
+def flux_references(config: Config) -> list[str]:
+    """The constraints that show how large GPP and NEE are."""
+    return [name for flux in ("gpp", "nee") if (name := constraint_of(config, flux, level=True))]
 
 
 @dataclass(frozen=True)
@@ -23,90 +28,218 @@ class Figure:
     sources : tuple of str
         Sources of data of which it can be drawn.
     reads : tuple of str
-        Kinds of files (see `h2cm.results.run.files`).
+        Kinds of small files (see `h2cm.results.paths.files`).
     caption : str
+        What is shown, in a sentence or two.
     needs : callable, optional
         What it shows of the constraints of a run; a run of which that is nothing does not have the figure.
+    summaries : tuple of str
+        Of `h2cm.results.summaries.registry`: read for all for whom a run has them.
+    detail : str
+        What follows the caption in the text beside the figure: a template, whose names in braces `draw` gives as facts.
+    module : str
+        Module that draws it, if that has not the figure's name; several figures may have one.
+    options : dict
+        What that module's ``draw`` is told beside folder and configuration.
     """
 
     sources: tuple[str, ...]
     reads: tuple[str, ...]
     caption: str
     needs: Callable[[Config], Collection[str]] | None = None
+    summaries: tuple[str, ...] = ()
+    detail: str = ""
+    module: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    def text(self, facts: Mapping[str, object]) -> str:
+        """The whole caption; KeyError where the figure does not state a fact that it asks for."""
+        return f"{self.caption} {self.detail.format_map(facts)}".strip()
 
     def fits(self, config: Config) -> bool:
         """Whether it can be drawn of a run."""
         return config.source in self.sources and (self.needs is None or bool(self.needs(config)))
 
 
+_WHERE = "Period {period}."
+_BAND = "Shading spans the {folds} folds, the line is their median"
+
+
+def _constraints(config: Config, name: str) -> list[str]:
+    return [name] if name in series_constraints(config) else []
+
+
 FIGURES: dict[str, Figure] = {
+    "metrics_carbon": Figure(
+        GRIDDED,
+        ("split", "metrics"),
+        "Performance for carbon fluxes, area-weighted mean over the test cells. Bars span the folds, lines are their mean.",
+        partial(shown, groups=("carbon",)),
+        detail="Folds: {numbers}. {test_cells} test cells, {period}. Dashed lines mark the perfect value.",
+        module="metrics",
+        options={"groups": ("carbon",)},
+    ),
+    "flux_maps": Figure(
+        GRIDDED,
+        ("grid", "split"),
+        "Mean annual GPP and NEE: reference, H2CM and all others that predict them, each the median of its members.",
+        flux_references,
+        ("compared",),
+        "Averages over {years}, in the months of the references ({references}). Members: {members}. {cells} land cells.",
+    ),
+    "efficiencies": Figure(
+        GRIDDED,
+        ("grid", "split"),
+        "Precipitation-, water-, carbon- and light-use efficiency of H2CM, from mean annual values; median of the folds.",
+        None,
+        ("means",),
+        "{folds} folds, {cells} land cells, {period}. APAR is fAPAR times photosynthetically active radiation, for which "
+        "{par} times the net radiation stands where that is positive.",
+    ),
+    "seasonal_cycles": Figure(
+        GRIDDED,
+        ("split",),
+        "Mean seasonal cycles of net ecosystem exchange, gross primary productivity and respiration, of all land and of "
+        "TransCom regions. Shading spans folds or members, lines are their medians.",
+        flux_references,
+        ("cycles", "regions"),
+        "Members: {members}. Compared in the months of the references: {years}; no reference: {without}. R² (squared Pearson "
+        "correlation) and RMSE of the cycle against the reference: medians of the members. Regions: {regions_source}. The "
+        "vertical scales differ.",
+    ),
+    "rain_response": Figure(
+        GRIDDED,
+        ("grid", "split"),
+        "Carbon fluxes and the rain season: a) NEE of December less that of August; b) daily NEE, NPP, heterotrophic "
+        "respiration and precipitation of the cell framed in red.",
+        has_days,
+        ("rain_response",),
+        "Medians of {folds} folds, shading their range; a) mean of {period}; b) September to December {year}, cell of "
+        "{resolution}° at {place}. Rain hangs from above.",
+    ),
     "split_map": Figure(
         GRIDDED,
         ("grid", "split"),
         "Validation cells of each fold and the fixed test set, which is the same for all folds.",
     ),
-    "training_curves": Figure(
-        ANY,
-        ("losses",),
-        "Training and validation loss of each fold, in total and by constraint; circles mark the epoch whose weights are used.",
-    ),
-    "metrics_carbon": Figure(
-        GRIDDED,
-        ("metrics",),
-        "Performance for carbon fluxes, area-weighted mean over the test cells. Bars span the folds, lines are their mean.",
-        partial(shown, groups=("carbon",)),
-    ),
+    **{
+        f"series_{row.name}": Figure(
+            GRIDDED,
+            ("split",),
+            f"{row.long_name.partition(',')[0].capitalize()}: area-weighted mean over the test cells, monthly, mean seasonal "
+            "cycle and monthly anomaly.",
+            partial(_constraints, name=row.name),
+            ("series",),
+            "{name}, {months}, {test_cells} test cells. " + _BAND + "; of all others the median.",
+            module="series",
+            options={"constraint": row.name},
+        )
+        for row in VARIABLES.values()
+        if row.role == "constraint" and "month" in row.dims
+    },
     "metrics_water": Figure(
         GRIDDED,
-        ("metrics",),
+        ("split", "metrics"),
         "Performance for vegetation, water storages and fluxes, area-weighted mean over the test cells. Bars span the folds, "
         "lines are their mean.",
         partial(shown, groups=("water", "vegetation")),
+        detail="Folds: {numbers}. {test_cells} test cells, {period}. Dashed lines mark the perfect value.",
+        module="metrics",
+        options={"groups": ("water", "vegetation")},
     ),
-    "series": Figure(
+    "flux_differences": Figure(
         GRIDDED,
-        ("grid", "split", "targets", "monthly_main"),
-        "Area-weighted mean over the test cells: monthly series, mean seasonal cycle and monthly anomaly. Shading spans the folds.",
-        series_constraints,
+        ("grid", "split"),
+        "Differences of mean annual GPP and NEE to the reference, of medians of the members.",
+        flux_references,
+        ("compared",),
+        "Averages over {years}, in the months of the references ({references}). Members: {members}. {cells} land cells.",
+    ),
+    **{
+        f"unseen_years_{name}": Figure(
+            GRIDDED,
+            ("split", "metrics"),
+            "Performance in years that the spatio-temporal split leaves out of training, spatial against spatio-temporal "
+            f"split: {what}.",
+            partial(in_unseen_years, groups=groups),
+            detail="{names} on the same {test_cells} test cells in {years}; the spatio-temporal split is trained on "
+            "{train_years}. Boxes are quartiles, whiskers the range of {folds} folds. Dashed lines mark the perfect value.",
+            module="unseen_years",
+            options={"groups": groups},
+        )
+        for name, what, groups in (
+            ("carbon", "carbon fluxes", ("carbon",)),
+            ("water", "vegetation, water storages and fluxes", ("water", "vegetation")),
+        )
+    },
+    "constants": Figure(
+        ANY,
+        ("split",),
+        "Learned global constants; each point is a fold.",
+        summaries=("constants",),
+        detail="Folds: {numbers}. " + _WHERE,
+    ),
+    "training_curves": Figure(
+        ANY,
+        ("split", "losses"),
+        "Training and validation loss of each fold, in total and by constraint; circles mark the epoch whose weights are used.",
+        detail="{folds} folds, at most {epochs} epochs.",
     ),
     "maps": Figure(
         GRIDDED,
-        ("grid", "targets", "monthly_main"),
+        ("grid", "split"),
         "Mean of the target, of the prediction (median of the folds) and their difference, over the same months.",
         partial(shown, level=True),
+        ("compared",),
+        "{folds} folds, {cells} land cells. " + _WHERE,
     ),
-    "constants": Figure(ANY, ("monthly", "truth"), "Learned global constants; each point is a fold."),
     "recovery": Figure(
         ("twin",),
-        ("grid", "split", "truth", "monthly_main"),
-        "What is not observed, against the truth of the synthetic Earth: maps (median of the folds) and test cells.",
+        ("grid", "split"),
+        "Against the truth of the synthetic Earth: what no constraint shows, and efficiencies; maps (median of the folds) and "
+        "test cells.",
+        None,
+        ("means",),
+        "{folds} folds, {cells} land cells, {test_cells} of them test cells (right; bars are the range of the folds). "
+        + _WHERE,
     ),
-    "tower_map": Figure(("towers",), ("grid", "split"), "The towers, their land-cover class (IGBP) and their role."),
+    "tower_map": Figure(
+        ("towers",),
+        ("grid", "split"),
+        "The towers, their land-cover class (IGBP) and their role.",
+        detail="{cells} towers, {test_cells} of them in the test set. Marks of neighbours are set apart, lines lead to their "
+        "places.",
+    ),
     "tower_series": Figure(
         ("towers",),
-        ("grid", "split", "targets", "monthly_main"),
+        ("grid", "split"),
         "Monthly fluxes at towers that the model did not see in training, one of each land-cover class.",
         partial(shown, fluxes=True),
-    ),
-    "tower_cycles_carbon": Figure(
         ("towers",),
-        ("grid", "split", "targets", "monthly_main"),
-        "Mean seasonal cycles of carbon fluxes at all towers, predicted by models that did not see the tower in training.",
-        partial(shown, groups=("carbon",), fluxes=True),
+        "{towers} of {cells} towers; the last years of each record. NSE of the whole record.",
     ),
-    "tower_cycles_water": Figure(
-        ("towers",),
-        ("grid", "split", "targets", "monthly_main"),
-        "Mean seasonal cycles of water fluxes at all towers, predicted by models that did not see the tower in training.",
-        partial(shown, groups=("water",), fluxes=True),
-    ),
+    **{
+        f"tower_cycles_{group}": Figure(
+            ("towers",),
+            ("grid", "split"),
+            f"Mean seasonal cycles of {group} fluxes at all towers, predicted by models that did not see the tower in training.",
+            partial(shown, groups=(group,), fluxes=True),
+            ("towers",),
+            "{towers} towers, in the observed months of {period}.",
+            module="tower_cycles",
+            options={"group": group},
+        )
+        for group in ("carbon", "water")
+    },
     "skill_by_land_cover": Figure(
         ("towers",),
-        ("grid", "metrics"),
+        ("grid", "split", "metrics"),
         "Skill for monthly fluxes at left-out towers by land-cover class; lines are medians.",
         partial(shown, fluxes=True),
+        detail="{towers} towers. The axis of NSE is that of 1 / (2 − NSE).",
     ),
 }
+"""In the order of the paper: its figures, those of its appendices, then others."""
 
 
 def figure_names(config: Config) -> list[str]:
@@ -130,4 +263,5 @@ def figure_names(config: Config) -> list[str]:
 
 def figure_inputs(name: str, config: Config) -> list[str]:
     """The files that a figure reads, relative to the folder of the run."""
-    return files(FIGURES[name].reads, config)
+    row = FIGURES[name]
+    return files(row.reads, config) + summary_files(row.summaries, config)

@@ -1,82 +1,91 @@
-"""Area-weighted mean over the test cells, prediction against target, for each constraint (Figures C1 to C8)."""
+"""One constraint over the test cells: monthly, mean seasonal cycle, anomaly (Figures C1 to C8)."""
+
+from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
-from h2cm.comparisons import COMPARISONS
 from h2cm.config import Config
-from h2cm.results.evaluate.fold import pair_of
+from h2cm.results.figures.drawing import Drawing, facts_of_run, read
 from h2cm.results.figures.style import (
     DOUBLE,
-    PREDICTION,
     REFERENCE,
     TARGET,
     TIMESCALE_NAMES,
+    band,
+    constraint_label,
+    constraint_name,
     letters,
+    look,
     months_axis,
     use_style,
     years_axis,
 )
-from h2cm.results.paths import folds, main_experiment
-from h2cm.results.run import Run, series_constraints
-from h2cm.vocabulary import label
+from h2cm.results.paths import main_experiment
+from h2cm.results.run import Run
 
 
-def draw(folder: Path, config: Config) -> Figure:
-    """Draw the figure from the files in `folder`."""
+def draw(folder: Path, config: Config, constraint: str) -> Drawing:
+    """Range of the folds with their median; of all others that predict the variable the median."""
     use_style()
-    run, experiment = Run(folder, config), main_experiment(config)
-    names = series_constraints(config)
-    area = run.cells()["area"].values
-    split = run.split()
-    numbers = folds(config, experiment)
-    predicted = run.ensemble(experiment, dict.fromkeys(config.constraints[name].prediction for name in names))
-
+    run = Run(folder, config)
+    main = main_experiment(config)
+    shown = read(run, "series", f"{constraint}_")
+    scales = [scale for scale in TIMESCALE_NAMES if f"{constraint}_{scale}" in shown[main]]
+    widths = {"monthly": 2.2, "msc": 1.2, "anomaly": 2.2}
     figure, axes = plt.subplots(
-        len(names),
-        3,
-        figsize=(DOUBLE, 1.05 * len(names) + 0.4),
-        width_ratios=(2.2, 1, 2.2),
-        squeeze=False,
-        sharex="col",
+        1, len(scales), figsize=(DOUBLE, 2.3), width_ratios=[widths[scale] for scale in scales], squeeze=False
     )
-    for axis_row, name in zip(axes, names, strict=True):
-        target = run.target(name)
-        row = config.constraints[name]
-        members = []
-        for i, fold in enumerate(numbers):
-            test = (split[f"fold_{fold}"] == "test").values
-            prediction = predicted[row.prediction].isel(fold=i)
-            pair = pair_of(name, row.prediction, prediction, target, COMPARISONS[row.compare].timescales)
-            members.append(pair.decompose(test, area))
-        for axis, timescale in zip(axis_row, TIMESCALE_NAMES, strict=True):
-            if timescale not in members[0]:
-                axis.set_visible(False)
+    for axis, scale in zip(axes[0], scales, strict=True):
+        name = f"{constraint}_{scale}"
+        dim = "calendar_month" if scale == "msc" else "month"
+        target = (
+            shown[main][f"{name}_target"].dropna(dim, how="all") if scale != "msc" else shown[main][f"{name}_target"]
+        )
+        if scale == "anomaly":
+            axis.axhline(0, color=REFERENCE, linewidth=0.5, linestyle="--")
+        for who, data in reversed(shown.items()):
+            if name not in data:
                 continue
-            x = np.arange(1, 13) if timescale == "msc" else target["month"].values
-            spread = np.stack([member[timescale][0] for member in members])
-            if timescale == "anomaly":
-                axis.axhline(0, color=REFERENCE, linewidth=0.5, linestyle="--")
-            axis.fill_between(x, spread.min(0), spread.max(0), color=PREDICTION, alpha=0.45, linewidth=0.8)
-            axis.plot(x, members[0][timescale][1], color=TARGET, linewidth=0.9)
-        first = next(axis for axis in axis_row if axis.get_visible())
-        first.set_ylabel(label(name).replace(" (g", "\n(g").replace(") (", ")\n("), fontsize=7)
-    for axis, title in zip(axes[0], TIMESCALE_NAMES.values(), strict=True):
-        axis.set_title(title, pad=12)
-    letters([axis for axis in axes.flat if axis.get_visible()])
-    for axis_row in axes:
-        years_axis(axis_row[0])
-        years_axis(axis_row[2])
-        months_axis(axis_row[1])
-    figure.align_ylabels()
-    handles = [
-        Line2D([], [], color=TARGET, label="target"),
-        Patch(color=PREDICTION, alpha=0.45, label=f"H2CM, range of {len(numbers)} folds"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    return figure
+            values = data[name].sel({dim: target[dim]}).values
+            if who == main:
+                band(axis, target[dim].values, values, look(who, config).colour, zorder=4)
+            else:
+                axis.plot(
+                    target[dim].values,
+                    np.median(values, axis=0),
+                    color=look(who, config).colour,
+                    linewidth=0.7,
+                    zorder=2,
+                )
+        axis.plot(target[dim].values, target.values, color=TARGET, linewidth=0.9, zorder=3)
+        axis.set_title(TIMESCALE_NAMES[scale])
+        months_axis(axis) if scale == "msc" else years_axis(axis)
+    axes[0, 0].set_ylabel(constraint_label(constraint, config.source).replace(") (", ")\n("))
+    letters(axes)
+    handles = [Line2D([], [], color=TARGET, label="reference")]
+    for who, data in shown.items():
+        if any(f"{constraint}_{scale}" in data for scale in scales):
+            row = look(who, config)
+            extra = f", median and range of {data.sizes['member']} folds" if who == main else ""
+            handles.append(Line2D([], [], color=row.colour, linewidth=1.4, label=row.name + extra))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
+    found = {f"{who}_{n}": v.rename(member=f"member_{who}") for who, data in shown.items() for n, v in data.data_vars.items()
+             if "member" in v.dims}  # fmt: skip
+    targets = {n: v for n, v in shown[main].data_vars.items() if n.endswith("_target")}
+    first, last = (str(t)[:7] for t in _months(shown[main], constraint)[[0, -1]])
+    facts = facts_of_run(run) | {"name": constraint_name(constraint, config.source), "months": f"{first} to {last}"}
+    return Drawing(figure, xr.Dataset(found | targets), facts)
+
+
+def _months(data: xr.Dataset, constraint: str) -> np.ndarray:
+    name = next(
+        n
+        for n in data.data_vars
+        if n.startswith(f"{constraint}_") and n.endswith("_target") and "month" in data[n].dims
+    )
+    return data[name].dropna("month")["month"].values

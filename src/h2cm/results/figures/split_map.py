@@ -3,19 +3,20 @@
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from cmcrameri import cm
 from matplotlib import pyplot as plt
 from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from h2cm.config import Config
+from h2cm.results.figures.drawing import Drawing, facts_of_run
 from h2cm.results.figures.geography import Map
 from h2cm.results.figures.style import DOUBLE, use_style
 from h2cm.results.run import Run
 
 
-def draw(folder: Path, config: Config) -> Figure:
+def draw(folder: Path, config: Config) -> Drawing:
     """Draw the figure from the files in `folder`."""
     use_style()
     run = Run(folder, config)
@@ -45,4 +46,4 @@ def draw(folder: Path, config: Config) -> Figure:
     figure.legend(
         handles=handles, loc="outside lower center", ncols=min(len(handles), 6), title=title, title_fontsize=8
     )
-    return figure
+    return Drawing(figure, xr.Dataset({"role": ("cell", role)}), facts_of_run(run))

@@ -1,14 +1,15 @@
 """Mean seasonal cycles at all towers, one small panel a tower."""
 
 from itertools import cycle
+from pathlib import Path
 
 import numpy as np
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from h2cm.config import Config
 from h2cm.results.evaluate.series import mean_seasonal_cycle
+from h2cm.results.figures.drawing import Drawing, facts_of_run
 from h2cm.results.figures.style import DOUBLE, FLUXES, REFERENCE, use_style
 from h2cm.results.figures.tower_data import LeftOut, classes
 from h2cm.results.run import Run
@@ -17,10 +18,11 @@ from h2cm.vocabulary import OUTPUTS, short
 COLUMNS = 8
 
 
-def draw_cycles(folder, config: Config, group: str) -> Figure:
+def draw(folder: Path, config: Config, group: str) -> Drawing:
     """Panels by land-cover class and site; observed as points, predicted as lines, of the fluxes of a group."""
     use_style()
-    data = LeftOut(Run(folder, config), (group,))
+    run = Run(folder, config)
+    data = LeftOut(run, (group,))
     fluxes = dict(zip(data.targets, cycle(FLUXES[group])))
     order = classes(data.igbp)
     shown = [cell for cell in range(data.sites.size) if data.observed_months(cell)]
@@ -72,4 +74,4 @@ def draw_cycles(folder, config: Config, group: str) -> Figure:
         )
     )
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
-    return figure
+    return Drawing(figure, data.as_drawn().isel(cell=shown), facts_of_run(run) | {"towers": len(shown)})

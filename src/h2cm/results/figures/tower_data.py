@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from h2cm.results.evaluate.fold import aligned
 from h2cm.results.paths import folds, main_experiment
 from h2cm.results.run import Run, shown
 from h2cm.vocabulary import GROUPS
@@ -57,15 +56,14 @@ class LeftOut:
         self.cells, self.split, self.numbers = run.cells(), run.split(), folds(run.config, experiment)
         self.sites, self.igbp = self.cells["site"].values.astype(str), self.cells["igbp"].values.astype(str)
         names = shown(run.config, groups, fluxes=True)
-        self.targets: dict[str, xr.DataArray] = {flux: run.target(name) for flux, name in names.items()}
-        predicted = run.ensemble(experiment, self.targets)
-        self._predicted = {
-            flux: np.stack([aligned(predicted[flux].isel(fold=i), target, flux)[0] for i in range(len(self.numbers))])
-            for flux, target in self.targets.items()
+        data = run.summary("towers", experiment)
+        self.targets = {
+            flux: data[f"{flux}_target"].isel(month=run.compared(data["month"], names[flux])) for flux in names
         }
-        self._observed = {flux: target.transpose("cell", "month").values for flux, target in self.targets.items()}
+        self._predicted = {flux: data[flux].sel(month=target["month"]).values for flux, target in self.targets.items()}
+        self._observed = {flux: target.values for flux, target in self.targets.items()}
 
-    def months(self, flux: str) -> xr.DataArray:
+    def months(self, flux: str):
         """The months in which a flux is compared."""
         return self.targets[flux]["month"]
 
@@ -76,6 +74,18 @@ class LeftOut:
         if observed_only:
             predicted = np.where(np.isfinite(observed), predicted, np.nan)
         return predicted, observed
+
+    def as_drawn(self) -> xr.Dataset:
+        """What figures show: ``<flux>_observed`` (cell, month) and the predictions of the folds ``<flux>`` (fold, cell, month)."""
+        parts = {}
+        for flux, target in self.targets.items():
+            coords = {"month": target["month"].values}
+            parts[f"{flux}_observed"] = xr.DataArray(
+                self._observed[flux], coords, ("cell", "month"), attrs=target.attrs
+            )
+            parts[flux] = xr.DataArray(self._predicted[flux], coords, ("fold", "cell", "month"), attrs=target.attrs)
+        data = xr.merge([array.rename(name) for name, array in parts.items()], join="outer")
+        return data.assign_coords(site=("cell", self.sites), igbp=("cell", self.igbp), fold=list(self.numbers))
 
     def observed_months(self, cell: int) -> int:
         """Number of observed months of the flux that has fewest."""

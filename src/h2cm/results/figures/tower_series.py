@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from h2cm.config import Config
 from h2cm.results.evaluate.metrics import scores
+from h2cm.results.figures.drawing import Drawing, facts_of_run
 from h2cm.results.figures.style import DOUBLE, PREDICTION, TARGET, letters, use_style, years_axis
 from h2cm.results.figures.tower_data import LeftOut, classes
 from h2cm.results.run import Run
@@ -21,10 +21,11 @@ YEARS = 8
 """The last years of a tower's record that are shown, so that single months can be seen."""
 
 
-def draw(folder: Path, config: Config) -> Figure:
+def draw(folder: Path, config: Config) -> Drawing:
     """Draw the figure from the files in `folder`."""
     use_style()
-    data = LeftOut(Run(folder, config))
+    run = Run(folder, config)
+    data = LeftOut(run)
     chosen = select(data)
     fluxes = list(data.targets)
     figure, axes = plt.subplots(len(chosen), len(fluxes), figsize=(DOUBLE, 1.0 * len(chosen) + 0.5), squeeze=False)
@@ -33,14 +34,14 @@ def draw(folder: Path, config: Config) -> Figure:
             _panel(axis, data, flux, cell)
         axis_row[0].set_ylabel(f"{data.sites[cell]}\n{data.igbp[cell]}")
     for axis, flux in zip(axes[0], fluxes, strict=True):
-        axis.set_title(label(flux), pad=12)
+        axis.set_title(label(flux))
     letters(axes)
     handles = [
         Line2D([], [], color=TARGET, marker="o", markersize=1.8, linewidth=0.5, label="observed"),
         Line2D([], [], color=PREDICTION, label="H2CM, tower left out (test towers: median and range of the folds)"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    return figure
+    return Drawing(figure, data.as_drawn().isel(cell=chosen), facts_of_run(run) | {"towers": len(chosen)})
 
 
 def select(data: LeftOut) -> list[int]:
@@ -66,9 +67,8 @@ def _panel(axis, data: LeftOut, flux: str, cell: int) -> None:
         axis.plot(months[shown], middle[shown], color=PREDICTION, linewidth=0.9)
         metrics, _ = scores(middle, observed)
         text = f"NSE = {metrics['nse']:.2f}".replace("-", "−")
-        axis.annotate(
-            text, (1, 1), (0, 3), xycoords="axes fraction", textcoords="offset points", ha="right", fontsize=6.5
-        )
+        box = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5}
+        axis.text(0.99, 0.98, text, transform=axis.transAxes, ha="right", va="top", fontsize=7, bbox=box, zorder=6)
     axis.plot(months[shown], observed[shown], "o-", color=TARGET, markersize=1.5, linewidth=0.4, markeredgewidth=0)
     axis.set_xlim(months[shown][0], months[shown][-1])
     years_axis(axis)

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from h2cm.config import Config
+from h2cm.results.figures.drawing import Drawing, facts_of_run
 from h2cm.results.figures.style import DOUBLE, TRAIN, VALIDATION, letters, use_style
 from h2cm.results.paths import folds, main_experiment
 from h2cm.results.run import Run
@@ -17,7 +18,7 @@ from h2cm.vocabulary import ordered, short
 COLUMNS = 4
 
 
-def draw(folder: Path, config: Config) -> Figure:
+def draw(folder: Path, config: Config) -> Drawing:
     """Draw the figure from the files in `folder`."""
     use_style()
     run, experiment = Run(folder, config), main_experiment(config)
@@ -62,7 +63,10 @@ def draw(folder: Path, config: Config) -> Figure:
         Line2D([], [], color="black", marker="o", markersize=2.5, linestyle="", label="epoch used"),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
-    return figure
+    table = pd.concat(losses, names=["fold"]).reset_index("fold")
+    table = table[table["constraint"].isin(parts)].drop_duplicates(["fold", "epoch", "cells", "constraint"])
+    data = table.set_index(["fold", "epoch", "cells", "constraint"])["loss"].to_xarray().to_dataset()
+    return Drawing(figure, data, facts_of_run(run) | {"epochs": int(table["epoch"].max())})
 
 
 def part_name(part: str) -> str:

@@ -17,15 +17,16 @@ from h2cm.files import whole
 from h2cm.results.evaluate.aggregate import over_folds
 from h2cm.results.evaluate.metrics import METRICS
 from h2cm.results.evaluate.recovered import PARTLY, SAME, VERDICTS, WELL
-from h2cm.results.figures.registry import FIGURES, figure_names
+from h2cm.results.figures.registry import figure_names
 from h2cm.results.figures.style import TIMESCALE_NAMES
-from h2cm.results.paths import folds, main_experiment, path
+from h2cm.results.paths import OF_A_FIGURE, OF_A_TABLE, folds, main_experiment, path
 from h2cm.results.report import rule_graph
 from h2cm.results.report.recovered import findings
 from h2cm.results.run import Run
+from h2cm.results.summaries.registry import TRUTH
 from h2cm.results.tables.registry import TABLES, table_names
 from h2cm.store import DataError
-from h2cm.vocabulary import SHARE, find, ordered, reported, short
+from h2cm.vocabulary import CONSTANTS, SHARE, find, ordered, reported, short
 
 LONGEST_TABLE = 400
 """Rows; a longer table is data, which the page only points to."""
@@ -69,8 +70,8 @@ def write_report(folder: Path, config: Config, page: Path, archive: Path) -> Non
     """
     text = _template().render(content(folder, config))
     names = [
-        *(path(kind, figure=name) for name in figure_names(config) for kind in ("figure", "figure_pdf")),
-        *(path("table", table=name) for name in table_names(config)),
+        *(path(kind, figure=name) for name in figure_names(config) for kind in OF_A_FIGURE),
+        *(path(kind, table=name) for name in table_names(config) for kind in OF_A_TABLE),
         *map(path, ("configuration", "metrics", "workflow")),
     ]
     with whole(page) as unfinished_page, whole(archive) as unfinished:
@@ -158,7 +159,8 @@ def picture(folder: Path, name: str) -> dict:
         raise DataError(f"{file}: expected a figure of this run, found none")
     data = base64.b64encode(file.read_bytes()).decode()
     title = name.replace("_", " ").capitalize()
-    return {"name": name, "title": title, "caption": FIGURES[name].caption, "data": f"data:image/png;base64,{data}"}
+    caption = (folder / path("figure_caption", figure=name)).read_text().strip()
+    return {"name": name, "title": title, "caption": caption, "data": f"data:image/png;base64,{data}"}
 
 
 def plain(text: str) -> str:
@@ -217,7 +219,11 @@ def recovered(run: Run, metrics: pd.DataFrame, experiment: str) -> dict:
     """What was found again of the synthetic Earth, by verdict."""
     from h2cm.model import H2CM  # takes seconds
 
-    constants = pd.read_csv(run.folder / path("table", table="constants"))
+    truth = run.summary("constants", TRUTH)
+    constants = run.constants().melt(("experiment", "fold"), list(CONSTANTS), "constant", "value")
+    constants["truth"] = [
+        float(truth[name].values[0]) if name in truth else float("nan") for name in constants["constant"]
+    ]
     constants["units"] = [units_of(name) for name in constants["constant"]]
     initial = reported({name: value.item() for name, value in H2CM(1).constants().items()})
     names = run.config.experiments[experiment].constraints or tuple(run.config.constraints)

@@ -9,6 +9,7 @@ from h2cm.model.h2cm import H2CM
 from h2cm.results.evaluate.aggregate import over_folds
 from h2cm.results.evaluate.recovered import constant_verdict, reason, verdict
 from h2cm.results.run import Run
+from h2cm.results.summaries.registry import TRUTH
 from h2cm.vocabulary import reported
 
 SHOWN = {
@@ -33,7 +34,7 @@ def make(folder: Path, config: Config) -> pd.DataFrame:
 
 
 def _constants(run: Run) -> pd.DataFrame:
-    true = run.true_constants()
+    true = {name: float(values[0]) for name, values in run.summary("constants", TRUTH).data_vars.items()}
     table = run.constants().melt(("experiment", "fold"), list(true), "variable", "value")
     spread = table.groupby(["experiment", "variable"], sort=False)["value"]
     spread = spread.agg(median="median", minimum="min", maximum="max").reset_index()

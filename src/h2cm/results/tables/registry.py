@@ -9,10 +9,8 @@ from functools import partial
 from h2cm.config import Config
 from h2cm.results.evaluate.recovered import RULE
 from h2cm.results.paths import files
-from h2cm.results.run import shown
-
-GRIDDED = ("twin", "products", "published")
-ANY = (*GRIDDED, "towers")
+from h2cm.results.run import series_constraints, shown
+from h2cm.results.summaries.registry import ANY, GRIDDED, summary_files
 
 
 @dataclass(frozen=True)
@@ -24,16 +22,19 @@ class Table:
     sources : tuple of str
         Sources of data of which it can be made.
     reads : tuple of str
-        Kinds of files (see `h2cm.results.run.files`).
+        Kinds of files (see `h2cm.results.paths.files`).
     caption : str
     needs : callable, optional
         What it shows of the constraints of a run; a run of which that is nothing does not have the table.
+    summaries : tuple of str
+        Of `h2cm.results.summaries.registry`: read for all for whom a run has them.
     """
 
     sources: tuple[str, ...]
     reads: tuple[str, ...]
     caption: str
     needs: Callable[[Config], Collection[str]] | None = None
+    summaries: tuple[str, ...] = ()
 
     def fits(self, config: Config) -> bool:
         """Whether it can be made of a run."""
@@ -41,20 +42,37 @@ class Table:
 
 
 TABLES: dict[str, Table] = {
-    "datasets": Table(GRIDDED, (), "Data products: resolution, period, resampling and reference of each."),
-    "networks": Table(ANY, (), "The guided networks: what each learns, from which inputs."),
-    "constants": Table(
-        ANY, ("monthly", "truth"), "Learned global constants of each fold, with their priors and true values."
+    "datasets": Table(
+        GRIDDED, (), "Data of this run: resolution, years used and, of real products, resampling and reference."
     ),
-    "metrics_summary": Table(
-        ANY,
+    "networks": Table(ANY, (), "The guided networks: what each learns, from which inputs."),
+    "ratios": Table(GRIDDED, (), "Emerging patterns: efficiencies, each a ratio of mean annual values."),
+    "performance_carbon": Table(
+        GRIDDED,
         ("metrics",),
-        "Metrics of the area-weighted mean and of the spatial pattern: mean, median and range of the folds.",
+        "RMSE and bias of the carbon fluxes against the constraints, of the area-weighted mean over all cells: median "
+        "[minimum, maximum] of the folds. The paper's numbers are those of the real Earth, ten folds, 1°, 2001-2019.",
+        partial(shown, groups=("carbon",)),
+    ),
+    "skill": Table(
+        GRIDDED,
+        ("split",),
+        "Skill of H2CM, of the other models on the same data and of products, of the area-weighted mean over the test cells: "
+        "median [minimum, maximum] of folds or members.",
+        series_constraints,
+        ("series",),
+    ),
+    "constants": Table(
+        ANY,
+        (),
+        "Learned global constants of each experiment: median and range of the folds, with priors and true or published values.",
+        summaries=("constants",),
     ),
     "recovery": Table(
         ("twin",),
-        ("monthly", "metrics", "truth"),
+        ("metrics",),
         "How well the truth of the synthetic Earth is found again at the test cells. " + RULE,
+        summaries=("constants",),
     ),
     "skill_per_tower": Table(
         ("towers",),
@@ -78,4 +96,5 @@ def table_names(config: Config) -> list[str]:
 
 def table_inputs(name: str, config: Config) -> list[str]:
     """The files that a table reads, relative to the folder of the run."""
-    return files(TABLES[name].reads, config)
+    row = TABLES[name]
+    return files(row.reads, config) + summary_files(row.summaries, config)

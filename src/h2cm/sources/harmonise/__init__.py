@@ -93,21 +93,24 @@ def comparison(name: str, config: Config, folder: str | Path, cells: xr.Dataset 
 
     Parameters
     ----------
-    name : {"fluxcom", "trendy"}
+    name : {"fluxcom", "trendy", "transcom"}
     config, folder, cells
         See `harmonise`.
 
     Returns
     -------
     Dataset
-        ``gpp``, ``nee`` and ``ter``, gC m-2 day-1, dimensions (cell, month), of ``trendy`` (model, cell, month).
+        ``gpp``, ``nee`` and ``ter``, gC m-2 day-1, dimensions (cell, month), of ``trendy`` (model, cell, month); of
+        ``transcom`` the number of the ``region`` (cell) that fluxes are averaged over.
     """
     if name not in COMPETITORS:
         raise DataError(f"comparison {name!r}: expected one of {', '.join(COMPETITORS)}")
     archive = _archive(config, folder, cells)
-    data = COMPETITORS[name].make(archive).assign_coords(_coordinates(archive) | {"month": archive.target.months})
-    for variable in data.data_vars.values():
-        variable.attrs["units"] = CARBON_FLUX
+    data = COMPETITORS[name].make(archive).assign_coords(_coordinates(archive))
+    if "month" in data.dims:
+        data = data.assign_coords(month=archive.target.months)
+        for variable in data.data_vars.values():
+            variable.attrs["units"] = CARBON_FLUX
     return data.astype("f4", keep_attrs=True).assign_attrs(
         source=", ".join(COMPETITORS[name].products), **archive.notes
     )

@@ -242,6 +242,23 @@ def trendy_fluxes(archive: Archive) -> xr.Dataset:
     return xr.Dataset({"gpp": (dims, gpp), "nee": (dims, ter - gpp), "ter": (dims, ter)}, {"model": list(models)})
 
 
+LAND_REGIONS = range(1, 12)
+"""The land regions of TransCom-3, by number."""
+
+
+def transcom_regions(archive: Archive) -> xr.Dataset:
+    """Number of the land region that holds most of each cell, ``region`` (cell); 0 where there is none."""
+    with archive.open("transcom") as data:
+        numbers = _variable(data, "region", "transcom")
+        weights = regrid.weights(
+            regrid.grid_of(numbers), regrid.target_of(archive.target.grid), archive.target.config.grid.regridding
+        )
+        shares = weights.apply(np.stack([numbers.values == k for k in LAND_REGIONS]).astype("f8"))
+    shares = np.nan_to_num(shares[(slice(None), *archive.target.index)])
+    largest = np.where(shares.max(0) > 0, np.array(LAND_REGIONS)[shares.argmax(0)], 0)
+    return xr.Dataset({"region": ("cell", largest, {"units": "1", "long_name": "number of the TransCom-3 region"})})
+
+
 def static(archive: Archive) -> tuple[np.ndarray, list[str]]:
     """Static attributes (cell, feature) and their names; see `h2cm.sources.harmonise.statics`."""
     values, names = static_fields(archive.open, archive.target)
@@ -288,4 +305,5 @@ SOURCES: dict[str, Source] = {
 COMPETITORS: dict[str, Source] = {
     "fluxcom": Source(("fluxcom",), fluxcom_fluxes),
     "trendy": Source(("trendy",), trendy_fluxes),
+    "transcom": Source(("transcom",), transcom_regions),
 }
