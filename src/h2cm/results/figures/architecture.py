@@ -69,7 +69,19 @@ def _inputs(axis, inputs, columns, top, bottom) -> list[tuple[str, str, str]]:
     for group, text in groups.items():
         members = [y[name] for name, of in inputs.items() if of == group]
         low, high = min(members) - ROW / 2 + 0.5, max(members) + ROW / 2 - 0.5
-        box(axis, 2, low, 6.5, high - low, text, fill=KINDS[group], edge="none", color="white", rotation=90, linespacing=0.9)
+        box(
+            axis,
+            2,
+            low,
+            6.5,
+            high - low,
+            text,
+            fill=KINDS[group],
+            edge="none",
+            color="white",
+            rotation=90,
+            linespacing=0.9,
+        )
     names = {"static": "all static attributes", "static_code": f"their code, {STATIC_CODE} numbers"}
     for name, of in inputs.items():
         axis.text(10, y[name], names.get(name) or short(name), fontsize=7, va="center", color=KINDS[of])
@@ -96,7 +108,16 @@ def _networks(axis, columns, pitch, top) -> None:
         axis.text(x, top - 2.2, title, fontsize=7, fontweight="bold", ha="center", va="top", linespacing=0.95)
         axis.text(x, top - 16.2, STEPS[network.kind], fontsize=7, ha="center", va="bottom", linespacing=0.95)
     text = "global\nconstants,\none value for\nall cells"
-    box(axis, columns["constants"] - pitch / 2 + 0.5, top - 17, pitch - 1, 16, text, fill="#F7E6F0", edge=KINDS["constant"])
+    box(
+        axis,
+        columns["constants"] - pitch / 2 + 0.5,
+        top - 17,
+        pitch - 1,
+        16,
+        text,
+        fill="#F7E6F0",
+        edge=KINDS["constant"],
+    )
 
 
 def _learned(axis, columns, pitch, top, bottom, table) -> list[tuple[str, str, str]]:
@@ -132,7 +153,9 @@ def _equations(axis, table, top, state) -> list[tuple[str, str, str]]:
         y = top - 1 - height * (i + 1)
         box(axis, LEFT, y + 0.8, RIGHT - LEFT, height - 2.2, fill=GROUND.get(part, "0.93"), edge="0.4")
         axis.text(LEFT + 2, y + height / 2, part.capitalize(), fontsize=9, fontweight="bold", va="center")
-        lines = ([f"storages: {', '.join(map(short, stored))}"] if stored else []) + [f"fluxes: {', '.join(map(short, fluxes))}"]
+        lines = ([f"storages: {', '.join(map(short, stored))}"] if stored else []) + [
+            f"fluxes: {', '.join(map(short, fluxes))}"
+        ]
         wrapped = "\n".join(textwrap.fill(line, 82, subsequent_indent="    ", break_on_hyphens=False) for line in lines)
         axis.text(LEFT + 19, y + height / 2 - 0.2, wrapped, fontsize=7, va="center", linespacing=1.25)
         for other in parts[:i]:
@@ -140,7 +163,9 @@ def _equations(axis, table, top, state) -> list[tuple[str, str, str]]:
             rows += [(name, part, "equation") for name in shared]
             x = RIGHT - 21
             arrow(axis, [(x, y + height + 1.8), (x, y + height - 2)], "black", 8, linewidth=1.4)
-            axis.text(x + 1.6, y + height + 2.2, ", ".join(map(short, shared)), fontsize=7, va="bottom", fontweight="bold")
+            axis.text(
+                x + 1.6, y + height + 2.2, ", ".join(map(short, shared)), fontsize=7, va="bottom", fontweight="bold"
+            )
     y = top - 30
     arrow(axis, [(LEFT, y), (0.9, y), (0.9, state), (1.9, state)], KINDS["carried"], 6, linewidth=1.2)
     axis.text(2, y + 0.6, "handed to the next day", fontsize=7, va="bottom", color=KINDS["carried"])
@@ -186,5 +211,13 @@ def _loss(axis, config, tops, columns, pitch) -> list[tuple[str, str, str]]:
     for name in NETWORKS:
         arrow(axis, [(columns[name] + 4, at), (columns[name] + 4, tops["networks"] - 0.8)], BACK, 7, **dashed)
     middle = (tops["learned"] + tops["constraints"]) / 2
-    axis.text(bus + 2.2, middle, "in training, the gradient of the loss flows back through every day", fontsize=7, rotation=90, va="center", color=BACK)
+    axis.text(
+        bus + 2.2,
+        middle,
+        "in training, the gradient of the loss flows back through every day",
+        fontsize=7,
+        rotation=90,
+        va="center",
+        color=BACK,
+    )
     return [("loss", end, "gradient") for end in ("equations", "constants", *NETWORKS)]

@@ -122,5 +122,9 @@ def _equations(axis, shown) -> None:
     for (x, y), row in zip(spots, shown.values(), strict=False):
         axis.text(x, y, f"${symbol_text(row.name)} = {row.text}$", fontsize=9, va="center")
     x, y = spots[-1]
-    for name, text, shift in (("learned", "learned by a network", 0), ("constant", "learned constant", 34), ("forcing", "forcing", 63)):
+    for name, text, shift in (
+        ("learned", "learned by a network", 0),
+        ("constant", "learned constant", 34),
+        ("forcing", "forcing", 63),
+    ):
         axis.text(x + shift, y, text, fontsize=7, va="center", color=KINDS[name], fontweight="bold")

@@ -11,15 +11,9 @@ from h2cm.config import Config
 from h2cm.results.figures.drawing import Drawing, facts_of_run
 from h2cm.results.figures.geography import Map
 from h2cm.results.figures.style import DOUBLE, letters, limits, use_style
-from h2cm.results.paths import folds, main_experiment
+from h2cm.results.paths import main_experiment
 from h2cm.results.run import Run
 from h2cm.vocabulary import OUTPUTS, ordered, short
-
-
-def several_folds(config: Config) -> tuple[int, ...]:
-    """The folds of the first experiment, where there are at least two; else none."""
-    found = folds(config, main_experiment(config))
-    return found if len(found) > 1 else ()
 
 
 def draw(folder: Path, config: Config) -> Drawing:
@@ -40,10 +34,20 @@ def draw(folder: Path, config: Config) -> Drawing:
         values = spread[name].values
         most = limits(values)[1]
         mesh = background.cells(axis, values, *place, cmap=cm.lipari_r, vmin=0, vmax=most)
-        figure.colorbar(mesh, ax=axis, extend="max", orientation="horizontal", aspect=22, pad=0.03, label=OUTPUTS[name].printed_units)
+        figure.colorbar(
+            mesh,
+            ax=axis,
+            extend="max",
+            orientation="horizontal",
+            aspect=22,
+            pad=0.03,
+            label=OUTPUTS[name].printed_units,
+        )
         typical = np.average(values, weights=cells["area"].values)
         level = np.average(np.abs(means[name].median("member")), weights=cells["area"].values)
         axis.set_title(f"{short(name)}: mean {typical:.2g}, {100 * typical / level:.0f} %")
     letters(axes.flat[: len(names)])
-    data = xr.Dataset({f"{name}_spread": spread[name] for name in names}).assign_coords(dict(cells[["lat", "lon"]].coords))
+    data = xr.Dataset({f"{name}_spread": spread[name] for name in names}).assign_coords(
+        dict(cells[["lat", "lon"]].coords)
+    )
     return Drawing(figure, data, facts_of_run(run) | {"fluxes": len(names)})

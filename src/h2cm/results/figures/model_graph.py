@@ -97,7 +97,9 @@ def symbol_text(name: str) -> str:
     if text.startswith("$") and text.endswith("$"):
         return text[1:-1]
     parts = text.split("$")
-    return "".join(rf"\mathrm{{{part}}}".replace(" ", r"\ ") if i % 2 == 0 else part for i, part in enumerate(parts) if part)
+    return "".join(
+        rf"\mathrm{{{part}}}".replace(" ", r"\ ") if i % 2 == 0 else part for i, part in enumerate(parts) if part
+    )
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from matplotlib import pyplot as plt
 
 from h2cm.config import Config
 from h2cm.results.evaluate.aggregate import left_out
-from h2cm.results.figures.drawing import Drawing, facts_of_run
+from h2cm.results.figures.drawing import Drawing, facts_of_run, read
 from h2cm.results.figures.style import DOUBLE, TARGET, letters, look, use_style
-from h2cm.results.paths import evaluated, main_experiment
+from h2cm.results.paths import contenders, main_experiment
 from h2cm.results.run import Run
-from h2cm.results.summaries.rain_pulse import FLUXES, RULE, for_whom
+from h2cm.results.summaries.rain_pulse import FLUXES, RULE
 from h2cm.results.summaries.registry import TRUTH
 from h2cm.vocabulary import label, short
 
@@ -22,7 +22,7 @@ def draw(folder: Path, config: Config) -> Drawing:
     """Draw the figure from the files in `folder`."""
     use_style()
     run = Run(folder, config)
-    kept = {who: run.summary("rain_pulse", who) for who in _shown(config)}
+    kept = read(run, "rain_pulse")
     first = kept[main_experiment(config)]
     lags = first["lag"].values
 
@@ -38,7 +38,9 @@ def draw(folder: Path, config: Config) -> Drawing:
             values, row = data[flux].values, look(who, config)
             middle = np.median(values, 0)
             style = {"color": TARGET, "linestyle": "--"} if who == TRUTH else {"color": row.colour}
-            (line,) = axis.plot(lags, middle, linewidth=1.6 if who == main_experiment(config) else 1.1, label=row.name, **style)
+            (line,) = axis.plot(
+                lags, middle, linewidth=1.6 if who == main_experiment(config) else 1.1, label=row.name, **style
+            )
             drawn.setdefault(row.name, line)
             if len(values) > 1:
                 axis.fill_between(lags, values.min(0), values.max(0), color=style["color"], alpha=0.2, linewidth=0)
@@ -62,19 +64,6 @@ def draw(folder: Path, config: Config) -> Drawing:
     return Drawing(figure, data, facts)
 
 
-def _shown(config: Config) -> list[str]:
-    """H2CM, its competitors and the truth: one experiment of each model, the first."""
-    firsts: dict[str, str] = {}
-    for name in for_whom(config):
-        firsts.setdefault(TRUTH if name == TRUTH else model_of(config, name), name)
-    return list(firsts.values())
-
-
-def model_of(config: Config, experiment: str) -> str:
-    """The kind of model that an experiment trains."""
-    return getattr(config.experiments[experiment], "model", "h2cm")
-
-
 def pulse(data: xr.Dataset) -> str:
     """In words, by how much the respiration of the soil and NEE rise: mean of days 0 to 4 less that of days -5 to -1."""
     lag, words = data["lag"].values, []
@@ -88,7 +77,7 @@ def pulse(data: xr.Dataset) -> str:
 
 
 def nearness(run: Run, chosen: np.ndarray) -> pd.DataFrame:
-    """How far monthly NEE is from the truth in some cells that a model did not see, one row for each kind of model.
+    """How far monthly NEE is from the truth in some cells that a model did not see, one row for each model.
 
     Returns
     -------
@@ -98,19 +87,16 @@ def nearness(run: Run, chosen: np.ndarray) -> pd.DataFrame:
     """
     cells, metrics = run.cells(), run.metrics()
     scopes = run.scopes(cells)
-    firsts = {}
-    for name in evaluated(run.config):
-        firsts.setdefault(model_of(run.config, name), name)
     rows = metrics[
         (metrics["reference"] == TRUTH)
         & (metrics["variable"] == "nee")
         & (metrics["timescale"] == "monthly")
         & (metrics["metric"] == "rmse")
-        & metrics["experiment"].isin(firsts.values())
+        & metrics["experiment"].isin(contenders(run.config))
     ]
     table = left_out(rows, scopes[chosen]).pivot_table(index="scope", columns="experiment", values="value").dropna()
     area = pd.Series(cells["area"].values, scopes)[table.index]
-    names = [name for name in firsts.values() if name in table]
+    names = [name for name in contenders(run.config) if name in table]
     values = [np.average(table[name], weights=area) if len(table) else np.nan for name in names]
     return pd.DataFrame({"experiment": names, "rmse": values, "cells": len(table)})
 

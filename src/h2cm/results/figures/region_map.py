@@ -43,8 +43,15 @@ def draw(folder: Path, config: Config) -> Drawing:
             axis.text(x, y, str(number), fontsize=9, fontweight="bold", ha="center", va="center")
     figure.legend(handles=handles, loc="outside lower center", ncols=4, title="Region (cells)", title_fontsize=8)
     data = summary.assign_coords({name: cells[name] for name in ("lat", "lon")})
-    data["region"].attrs |= {"flag_values": np.array(list(NAMES)), "flag_meanings": " ".join(n.replace(" ", "_") for n in NAMES.values())}
-    facts = {"cells": len(region), "outside": int((region == 0).sum()), "source": summary.attrs.get("source", "transcom")}
+    data["region"].attrs |= {
+        "flag_values": np.array(list(NAMES)),
+        "flag_meanings": " ".join(n.replace(" ", "_") for n in NAMES.values()),
+    }
+    facts = {
+        "cells": len(region),
+        "outside": int((region == 0).sum()),
+        "source": summary.attrs.get("source", "transcom"),
+    }
     return Drawing(figure, data, facts)
 
 

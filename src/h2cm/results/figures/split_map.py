@@ -28,7 +28,6 @@ def draw(folder: Path, config: Config) -> Drawing:
     numbers = list(range(config.split.folds))
     role = np.stack([[ROLES.index(r) for r in split[f"fold_{fold}"]] for fold in numbers])
     background = Map.of_run(config)
-    west, south, east, north = config.grid.bounds
     rows = -(-len(numbers) // COLUMNS)
     shape = np.ptp(background.frame[1]) / np.ptp(background.frame[0]) * background.aspect
     figure, axes = plt.subplots(
@@ -41,10 +40,16 @@ def draw(folder: Path, config: Config) -> Drawing:
         background.cells(axis, role[fold], *place, cmap=ListedColormap(COLOURS), vmin=-0.5, vmax=2.5)
         axis.set_title(f"Fold {fold}: {(role[fold] == 1).sum()} cells", pad=3)
     letters(shown)
-    names = ("training", "validation (differs between folds)", f"test set (the same {(role[0] == 2).sum()} cells for all folds)")
+    names = (
+        "training",
+        "validation (differs between folds)",
+        f"test set (the same {(role[0] == 2).sum()} cells for all folds)",
+    )
     handles = [Patch(facecolor=colour, label=name) for colour, name in zip(COLOURS, names, strict=True)]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     attrs = {"flag_values": np.arange(3), "flag_meanings": " ".join(ROLES)}
     data = xr.Dataset({"role": (("fold", "cell"), role, attrs)}, {"fold": numbers} | dict(cells[["lat", "lon"]].coords))
     sizes = (role == 1).sum(1)
-    return Drawing(figure, data, facts_of_run(run) | {"smallest": sizes.min(), "largest": sizes.max()})
+    return Drawing(
+        figure, data, facts_of_run(run) | {"folds_drawn": len(numbers), "smallest": sizes.min(), "largest": sizes.max()}
+    )

@@ -32,11 +32,22 @@ def draw(folder: Path, config: Config) -> Drawing:
     background = Map.of_run(config)
     figure = plt.figure(figsize=(DOUBLE, 4.6))
     axes = figure.subplot_mosaic([["corrected", "forcing"], ["shares", "shares"]], height_ratios=(1, 1))
-    for name, title in (("corrected", "Against corrected precipitation"), ("forcing", "Against precipitation of the forcing")):
+    for name, title in (
+        ("corrected", "Against corrected precipitation"),
+        ("forcing", "Against precipitation of the forcing"),
+    ):
         values = data[name].median("member").values
         most = max(np.abs(limits(values, low=1, high=99)))
         mesh = background.cells(axes[name], values, *place, cmap=cm.vik, vmin=-most, vmax=most)
-        bar = figure.colorbar(mesh, ax=axes[name], extend="both", orientation="horizontal", aspect=25, pad=0.03, label=f"Residual ({UNIT})")
+        bar = figure.colorbar(
+            mesh,
+            ax=axes[name],
+            extend="both",
+            orientation="horizontal",
+            aspect=25,
+            pad=0.03,
+            label=f"Residual ({UNIT})",
+        )
         bar.formatter.set_powerlimits((-2, 4))
         axes[name].set_title(title)
     axis, tiny = axes["shares"], 1e-9
@@ -44,7 +55,12 @@ def draw(folder: Path, config: Config) -> Drawing:
         sizes = np.maximum(np.abs(data[name].values).max(0), tiny)
         order = np.argsort(sizes)
         axis.plot(sizes[order], np.cumsum(area[order]) / area.sum(), color=colour, linestyle=line, label=text)
-    axis.set(xscale="log", ylim=(0, 1.02), xlabel=f"Absolute residual, largest of the folds ({UNIT})", ylabel="Share of the area (–)")
+    axis.set(
+        xscale="log",
+        ylim=(0, 1.02),
+        xlabel=f"Absolute residual, largest of the folds ({UNIT})",
+        ylabel="Share of the area (–)",
+    )
     axis.legend(loc="upper left")
     letters(axes.values())
     worst = np.abs(data["corrected"].values).max()

@@ -12,11 +12,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from h2cm.config import Config
-from h2cm.results.paths import files, folds, path
+from h2cm.results.paths import folds, path
 from h2cm.results.run import Run
 from h2cm.results.summaries.members import stacked
-from h2cm.results.summaries.rain_response import has_days
 from h2cm.results.summaries.registry import TRUTH
 from h2cm.vocabulary import EVAPORATION_PER_RADIATION, FREEZING_POINT, OUTPUTS
 
@@ -60,7 +58,9 @@ class Rule:
             f"{self.dry_days} days with less than {self.dry_rain:g} mm in all."
         )
 
-    def dry_cells(self, precipitation: np.ndarray, net_radiation: np.ndarray, air_temperature: np.ndarray) -> np.ndarray:
+    def dry_cells(
+        self, precipitation: np.ndarray, net_radiation: np.ndarray, air_temperature: np.ndarray
+    ) -> np.ndarray:
         """Which cells are dry, from daily forcing (cell, time): mm day-1, W m-2, K."""
         evaporable = np.maximum(net_radiation.mean(1), 0) * EVAPORATION_PER_RADIATION
         warm = air_temperature.mean(1) - FREEZING_POINT > self.warm
@@ -76,14 +76,6 @@ class Rule:
 
 
 RULE = Rule()
-
-
-def for_whom(config: Config) -> list[str]:
-    """Experiments that predict all days of these fluxes, and the truth."""
-    if not has_days(config):
-        return []
-    daily = [name for name in config.experiments if files(["daily"], config, name)]
-    return daily + ([TRUTH] if config.source == "twin" else [])
 
 
 def make(run: Run, experiment: str) -> xr.Dataset:

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from h2cm.config import Config
-from h2cm.results.paths import folds, main_experiment
+from h2cm.results.paths import folds
 from h2cm.results.run import Run
 from h2cm.results.summaries.members import stacked
 from h2cm.vocabulary import WATER_FLUX
@@ -18,11 +18,6 @@ DAYS_PER_YEAR = 365.25
 def has_balance(config: Config) -> tuple[str, ...]:
     """The daily outputs that are needed, if the run writes them all; else none."""
     return NEEDED if set(NEEDED) <= set(config.prediction.daily) else ()
-
-
-def for_whom(config: Config) -> list[str]:
-    """The first experiment, where its days can be closed."""
-    return [main_experiment(config)] if has_balance(config) else []
 
 
 def make(run: Run, experiment: str) -> xr.Dataset:
