@@ -124,6 +124,9 @@ if CONFIG.source in ("twin", "products"):
         script:
             "../scripts/harmonise.py"
 
+
+if CONFIG.source != "towers":
+
     rule comparison:
         input:
             at("grid"),
@@ -149,7 +152,6 @@ if CONFIG.source in ("twin", "products"):
             "Harmonising the competitor {wildcards.competitor}"
         script:
             "../scripts/comparison.py"
-
 
 if CONFIG.source == "twin":
 

@@ -15,7 +15,7 @@ from h2cm.results.figures.registry import with_priors
 from h2cm.results.figures.style import DOUBLE, TARGET, letters, look, use_style
 from h2cm.results.run import Run
 from h2cm.results.summaries.registry import TRUTH
-from h2cm.vocabulary import CONSTANTS, label, short
+from h2cm.vocabulary import CONSTANTS, label
 
 PRIOR = "0.86"
 LOSSES = {"constraints_loss": ("constraints", "-"), "prior_loss": ("prior", "--")}
@@ -42,7 +42,7 @@ def draw(folder: Path, config: Config) -> Drawing:
     figure.legend(handles=_handles(config, sweep, bool(len(true))), loc="outside lower center", ncols=4)
     data = sweep.rename_axis("row").to_xarray()
     swept = sorted(sweep["multiple"].unique())
-    won = [f"{short(name)} {_when(sweep[sweep['constant'] == name])}" for name in names]
+    won = [f"{CONSTANTS[name].long_name} {_when(sweep[sweep['constant'] == name])}" for name in names]
     facts = {"multiples": ", ".join(f"{m:g}" for m in swept), "won": "; ".join(won)}
     facts["swept"] = ", ".join(look(name, config).name for name in sweep["experiment"].unique())
     return Drawing(figure, data, facts_of_run(run) | facts)

@@ -13,6 +13,7 @@ from h2cm.results.run import constraint_of, in_unseen_years, series_constraints,
 from h2cm.results.summaries.rain_response import has_days
 from h2cm.results.summaries.registry import ANY, GRIDDED, summary_files
 from h2cm.results.summaries.water_balance import has_balance
+from h2cm.sources.catalogue import simulations
 from h2cm.vocabulary import VARIABLES
 
 
@@ -248,6 +249,14 @@ FIGURES: dict[str, Figure] = {
         "{folds} folds, {cells} land cells, {period}. Largest residual against corrected precipitation: {corrected} mm year⁻¹ summed "
         "in double, {single} mm year⁻¹ in single precision, {worst_day} mm on a single day (daily values are stored in single "
         "precision). Against the precipitation of the forcing {snow} mm year⁻¹ are left on average: the correction of snowfall.",
+    ),
+    "published_simulations": Figure(
+        ("products", "published"),
+        ("grid", "split"),
+        "H2CM less the simulations that the study's authors published: means of the carbon fluxes over the months that both have.",
+        simulations,
+        ("published_simulations",),
+        "Median of {folds} folds, {cells} land cells, {months}. Above each map the mean difference by area.",
     ),
     "constants": Figure(
         ANY,

@@ -62,7 +62,7 @@ def draw(folder: Path, config: Config) -> Drawing:
         ylabel="Share of the area (–)",
     )
     axis.legend(loc="upper left")
-    letters(axes.values())
+    letters(list(axes.values()))
     worst = np.abs(data["corrected"].values).max()
     facts = facts_of_run(run) | {
         "corrected": f"{worst:.1e}",

@@ -122,6 +122,12 @@ SUMMARIES: dict[str, Summary] = {
     "water_balance": Summary(
         GRIDDED, main, ("grid", "precipitation", "daily"), "What is left of the water balance of each cell."
     ),
+    "published_simulations": Summary(
+        ("products", "published"),
+        main,
+        ("grid", "monthly", "simulations"),
+        "Mean carbon fluxes beside those that the study's authors published.",
+    ),
     "towers": Summary(("towers",), main, ("targets", "monthly"), "Monthly fluxes at towers, observed and predicted."),
     "regions": Summary(GRIDDED, observed, ("grid", "regions"), "Number of the TransCom region of each cell."),
 }
