@@ -26,7 +26,10 @@ from h2cm.results.run import Run
 from h2cm.results.summaries import rain_pulse as pulses
 from h2cm.results.summaries import water_balance
 from h2cm.results.summaries.registry import of_whom
-from h2cm.store import save_csv, save_summary
+from h2cm.sources import catalogue, harmonise
+from h2cm.sources.products import simulations
+from h2cm.space.grid import Grid
+from h2cm.store import DataError, save_csv, save_summary
 from h2cm.workflow.plan import DRAWN
 
 NEW = (
@@ -198,7 +201,10 @@ def test_priors_number_the_folds_and_say_when_the_data_win(run):
     words = [text.get_text() for text in drawing.figure.axes[0].texts]
     assert sorted(words) == sorted(["0", "1", "2"] * 2)
     # at a tenth of the width 1/11 of the way, at the width itself half of it, at ten times 10/11
-    assert drawing.facts["won"] == "temperature sensitivity of heterotrophic respiration from σ = 3 on; CO2 fertilisation from σ = 50 on"
+    assert (
+        drawing.facts["won"]
+        == "temperature sensitivity of heterotrophic respiration from σ = 3 on; CO2 fertilisation from σ = 50 on"
+    )
     assert drawing.facts["multiples"] == "0.1, 1, 10"
     axis = drawing.figure.axes[4]  # losses of Q10
     assert [line.get_ydata()[0] for line in axis.lines] == pytest.approx([12, (2.1 * 0.1 / 1.1 / 0.1) ** 2])
@@ -356,3 +362,58 @@ def test_a_run_that_does_not_write_the_days_of_its_water_has_no_figure_of_the_ba
     assert "water_balance" in figure_names(config)
     fewer = config.prediction.model_copy(update={"daily": ("nee", "tws")})
     assert {"water_balance", "rain_pulse"}.isdisjoint(figure_names(config.model_copy(update={"prediction": fewer})))
+
+
+# --- published simulations ---
+
+
+def with_simulations(folder):
+    """A configuration of source products that is given the study's simulations, in the layout that its reader looks for."""
+    values = fake_config("products").model_dump(mode="json")
+    values["products"]["local"] = {"simulations": {"folder": str(folder), "pattern": "*.nc"}}
+    return parse(values)
+
+
+def test_published_simulations_are_a_product_where_they_are_given(tmp_path):
+    config = with_simulations(tmp_path)
+    assert "published_simulations" in figure_names(config) and "simulations" in catalogue.needed(config)
+    without = fake_config("products")
+    assert "published_simulations" not in figure_names(without) and "simulations" not in catalogue.needed(without)
+    assert "published_simulations" not in figure_names(fake_config())
+
+
+def test_h2cm_less_the_published_simulations(tmp_path):
+    config = with_simulations(tmp_path / "own")
+    folder = fake_results(tmp_path / "run", config, n_cells=20)
+    grid = xr.load_dataset(folder / "store/grid.nc")
+    # GPP of 3 everywhere, and NEE that is the latitude in hundredths, day by day on 1 degree
+    days, one = pd.date_range("2011-01-01", "2011-12-31"), Grid(1.0)
+    north = np.broadcast_to(one.lat[None, :, None], (days.size, one.lat.size, one.lon.size)) / 100
+    fields = {"gpp": np.full(north.shape, 3.0, "f4"), "nee": north.astype("f4")}
+    coords = {"time": days, "lat": one.lat, "lon": one.lon}
+    record = xr.Dataset({n: (tuple(coords), v, {"units": "g m-2 day-1"}) for n, v in fields.items()}, coords)
+    written = simulations.write(record.assign_attrs(step="day"), tmp_path / "own")
+    assert [file.name for file in written] == ["h2cm_simulations.nc"]
+    published = harmonise.comparison("simulations", config, tmp_path, grid)
+    save_summary(published, folder / path("comparison", competitor="simulations"))
+
+    made = import_module("h2cm.results.summaries.published_simulations").make(Run(folder, config), "cv")
+    assert made.attrs["months"] == "2011-01 to 2011-12"
+    assert made["gpp_published"].values == pytest.approx(3)
+    inside = np.abs(grid["lat"].values) < 75
+    assert made["nee_published"].values[inside] == pytest.approx(grid["lat"].values[inside] / 100, abs=1e-3)
+    save_summary(made, folder / path("summary", experiment="cv", summary="published_simulations"))
+    drawing = drawn("published_simulations", (folder, from_sections(sections_of(config, *DRAWN))))
+    inside_its_page(drawing.figure)
+    assert set(drawing.data.data_vars) == {"gpp_difference", "nee_difference"}
+    year = Run(folder, config).monthly("cv", 0)["gpp"].sel(month="2011")
+    one_fold = (year * year.month.dt.days_in_month).sum("month") / 365 - 3
+    assert made["gpp"].isel(member=0) - made["gpp_published"] == pytest.approx(one_fold.values, abs=1e-4)
+    assert "2011-01 to 2011-12" in FIGURES["published_simulations"].text(drawing.facts)
+
+
+def test_published_simulations_without_a_flux_that_is_known(tmp_path):
+    data = xr.Dataset({"carbon": (("lat", "lon"), np.zeros((180, 360)))}, {"lat": Grid(1.0).lat, "lon": Grid(1.0).lon})
+    data.to_netcdf(tmp_path / "x.nc")
+    with pytest.raises(DataError, match=r"simulations.*x\.nc"):
+        simulations.read([tmp_path / "x.nc"])

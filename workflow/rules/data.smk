@@ -153,6 +153,7 @@ if CONFIG.source != "towers":
         script:
             "../scripts/comparison.py"
 
+
 if CONFIG.source == "twin":
 
     rule twin:

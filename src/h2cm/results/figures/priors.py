@@ -86,7 +86,7 @@ def _folds(axis, run: Run, experiments: list[str], name: str) -> None:
 
 def _widths(axis, table, name: str, config: Config) -> None:
     """The constant against the width of its prior: each fold a thin line, their median a thick one."""
-    for experiment, rows in table.groupby("experiment", sort=False):
+    for experiment, rows in table.sort_values("prior_std").groupby("experiment", sort=False):
         colour = look(experiment, config).colour
         for _, fold in rows.groupby("fold"):
             axis.plot(fold["prior_std"], fold["value"], color=colour, linewidth=0.5, alpha=0.7)
@@ -108,7 +108,7 @@ def _widths(axis, table, name: str, config: Config) -> None:
 
 def _losses(axis, table, name: str, config: Config) -> None:
     """Loss of the prior and of the constraints against the width of the prior."""
-    for experiment, rows in table.groupby("experiment", sort=False):
+    for experiment, rows in table.sort_values("prior_std").groupby("experiment", sort=False):
         for column, (_, line) in LOSSES.items():
             middle = rows.groupby("prior_std")[column].median()
             axis.plot(

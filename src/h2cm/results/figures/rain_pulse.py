@@ -72,7 +72,9 @@ def pulse(data: xr.Dataset) -> str:
         change = middle[(lag >= 0) & (lag < 5)].mean() - middle[(lag >= -5) & (lag < 0)].mean()
         if not np.isfinite(change):
             return "There is no first rain on dry soil in the record."
-        words.append(f"{find(flux).long_name.partition(',')[0]} {'rises' if change > 0 else 'falls'} by {abs(change):.2f}")
+        words.append(
+            f"{find(flux).long_name.partition(',')[0]} {'rises' if change > 0 else 'falls'} by {abs(change):.2f}"
+        )
     return f"In H2CM, {' and '.join(words)} gC m⁻² day⁻¹ (mean of days 0 to 4 less mean of days −5 to −1, median of folds)."
 
 

@@ -41,7 +41,7 @@ def draw(folder: Path, config: Config) -> Drawing:
         if chosen.any():
             x, y = background.project(*_middle(lon[chosen], lat[chosen], area[chosen]))
             axis.text(x, y, str(number), fontsize=9, fontweight="bold", ha="center", va="center")
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, title="Region (cells)", title_fontsize=8)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, title="Region (cells)", title_fontsize=8)
     data = summary.assign_coords({name: cells[name] for name in ("lat", "lon")})
     data["region"].attrs |= {
         "flag_values": np.array(list(NAMES)),

@@ -27,6 +27,8 @@ def make(run: Run, experiment: str) -> xr.Dataset:
         Where they have no flux or no month in common.
     """
     published, found, months = run.comparison("simulations"), [], None
+    held = published.to_dataarray().notnull().any(["variable", "cell"])
+    published = published.isel(month=held.values)
     for member, data in members(run, experiment):
         names = [name for name in data.data_vars if name in published]
         months = np.intersect1d(data["month"].values, published["month"].values)
