@@ -306,7 +306,7 @@ def metrics_of(errors: dict[str, float], cells: int) -> pd.DataFrame:
     ("errors", "words"),
     [
         ({"cv": 0.1, "process_only": 0.2, "lstm": 0.3}, "is nearer the truth than that of every competitor: RMSE"),
-        ({"cv": 0.25, "process_only": 0.2, "lstm": 0.3}, "is not nearer the truth than that of Process model: RMSE"),
+        ({"cv": 0.25, "process_only": 0.2, "lstm": 0.3}, "is not nearer the truth than that of Process equations only: RMSE"),
         ({"cv": 0.4, "process_only": 0.2, "lstm": 0.3}, "is not nearer the truth than that of any competitor: RMSE"),
         ({"cv": 0.4}, "there is no competitor"),
     ],
@@ -401,7 +401,7 @@ def test_h2cm_less_the_published_simulations(tmp_path):
     assert made.attrs["months"] == "2011-01 to 2011-12"
     assert made["gpp_published"].values == pytest.approx(3)
     inside = np.abs(grid["lat"].values) < 75
-    assert made["nee_published"].values[inside] == pytest.approx(grid["lat"].values[inside] / 100, abs=1e-3)
+    assert made["nee_published"].values[inside] == pytest.approx(grid["lat"].values[inside] / 100, abs=4e-3)  # by area
     save_summary(made, folder / path("summary", experiment="cv", summary="published_simulations"))
     drawing = drawn("published_simulations", (folder, from_sections(sections_of(config, *DRAWN))))
     inside_its_page(drawing.figure)

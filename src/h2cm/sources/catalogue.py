@@ -338,7 +338,7 @@ def table() -> pd.DataFrame:
                 "licence": row.licence,
             }
             for row in load().values()
-            if row.role != "towers"
+            if row.role not in ("towers", "simulations")
         ]
     )
 
