@@ -306,7 +306,10 @@ def metrics_of(errors: dict[str, float], cells: int) -> pd.DataFrame:
     ("errors", "words"),
     [
         ({"cv": 0.1, "process_only": 0.2, "lstm": 0.3}, "is nearer the truth than that of every competitor: RMSE"),
-        ({"cv": 0.25, "process_only": 0.2, "lstm": 0.3}, "is not nearer the truth than that of Process equations only: RMSE"),
+        (
+            {"cv": 0.25, "process_only": 0.2, "lstm": 0.3},
+            "is not nearer the truth than that of Process equations only: RMSE",
+        ),
         ({"cv": 0.4, "process_only": 0.2, "lstm": 0.3}, "is not nearer the truth than that of any competitor: RMSE"),
         ({"cv": 0.4}, "there is no competitor"),
     ],
@@ -408,7 +411,8 @@ def test_h2cm_less_the_published_simulations(tmp_path):
     assert set(drawing.data.data_vars) == {"gpp_difference", "nee_difference"}
     year = Run(folder, config).monthly("cv", 0)["gpp"].sel(month="2011")
     one_fold = (year * year.month.dt.days_in_month).sum("month") / 365 - 3
-    assert made["gpp"].isel(member=0) - made["gpp_published"] == pytest.approx(one_fold.values, abs=1e-4)
+    difference = made["gpp"].isel(member=0) - made["gpp_published"]
+    assert difference.values == pytest.approx(one_fold.values, abs=1e-4)
     assert "2011-01 to 2011-12" in FIGURES["published_simulations"].text(drawing.facts)
 
 

@@ -28,7 +28,7 @@ def draw(folder: Path, config: Config) -> Drawing:
     most = max(np.abs(limits(*(d.values for d in difference.values()))))  # one scale for all
     background = Map.of_run(config)
     rows = -(-len(names) // 2)
-    figure, axes = plt.subplots(rows, 2, figsize=(DOUBLE, 1.75 * rows + 0.4), squeeze=False)
+    figure, axes = plt.subplots(rows, 2, figsize=(DOUBLE, 1.75 * rows + 0.9), squeeze=False)
     for axis in axes.flat[len(names) :]:
         axis.remove()
     shown = axes.flat[: len(names)]
