@@ -30,9 +30,10 @@ GRIDDED = {
 }
 TOWERS = {name: (name, "monthly") for name in ("gpp", "nee", "et", "fapar")}
 MEAN = {"gpp": 4.0, "et": 1.5, "nee": -0.5, "fapar": 0.4, "tws": 400, "swe": 30, "runoff": 0.7, "ter": 3.5, "npp": 2.0}
-MEAN |= {"transpiration": 0.9, "heterotrophic_respiration": 1.5}
+MEAN |= {"transpiration": 0.9, "heterotrophic_respiration": 1.5, "corrected_precipitation": 2.2}
 AMPLITUDE = {"nee": -1.2, "tws": 80, "swe": -28}
 CARBON = ("gpp", "nee", "ter")
+DAYS = ("nee", "npp", "heterotrophic_respiration", "corrected_precipitation", "et", "runoff", "tws")
 CONSTANTS = {"beta_snow": 0.8, "beta_baseflow": 0.003, "q10": 1.5, "beta_co2": 0.0015}
 IGBP = ("ENF", "DBF", "GRA", "CRO", "MF", "WET")
 
@@ -53,7 +54,7 @@ def fake_config(source: str = "twin", folds: int = 3, years: int = 3, late: bool
             "grid": {"resolution": 10.0},
             "constraints": constraints,
             "split": {"folds": folds},
-            "prediction": {"daily": [] if source == "towers" else ["nee", "npp", "heterotrophic_respiration"]},
+            "prediction": {"daily": [] if source == "towers" else list(DAYS)},
             "experiments": {
                 "cv": {},
                 "prior": {"priors": {"q10": {"mean": 1.5, "std": 0.3}, "beta_co2": {"mean": 15.0, "std": 5.0}}},
@@ -98,6 +99,8 @@ def fake_results(
         values = np.clip(other.gamma(0.5, 2 * level, (n, days.size)), low, 400)
         data = xr.DataArray(values, {"time": days}, ("cell", "time"), name, {"units": units})
         write(data, folder / f"store/{name}.nc", "fake")
+    warmth = xr.DataArray(rng.normal(295, 5, (n, days.size)), {"time": days}, ("cell", "time"), "air_temperature")
+    write(warmth.assign_attrs(units="K"), folder / "store/air_temperature.nc", "fake")
     if not towers:
         for name, models in (("fluxcom", None), ("trendy", 3)):
             fluxes = {
@@ -134,7 +137,7 @@ def fake_results(
             if experiment not in evaluated(config):
                 _made(folder / f"training/{experiment}/fold_{fold}")
                 continue
-            names = [*config.prediction.monthly]
+            names = list(dict.fromkeys((*config.prediction.monthly, *config.prediction.daily)))
             predicted = {
                 name: (
                     ("cell", "month"),

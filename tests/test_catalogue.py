@@ -35,6 +35,7 @@ IDS = [
     "trendy",
     "transcom",
     "published",
+    "simulations",
     "warm_winter",
 ]
 
@@ -147,7 +148,7 @@ def test_table_has_the_rows_of_table_1(shared):
 
 def test_table_is_complete():
     table = catalogue.table()
-    assert len(table) == len(IDS) - 1  # towers are no product of Table 1
+    assert len(table) == len(IDS) - 2  # towers and simulations are no products of Table 1
     assert not table.isna().any().any()
     assert (table != "").all().all()
 

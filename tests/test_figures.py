@@ -171,7 +171,7 @@ def test_figures_of_a_run_are_chosen_and_checked():
     assert "tower_series" in figure_names(config) and "maps" not in figure_names(config)
     chosen = config.model_copy(update={"figures": ("constants",)})
     assert figure_names(chosen) == ["constants"]
-    with pytest.raises(ConfigError, match="figures: 'nothing' is none of metrics_carbon, "):
+    with pytest.raises(ConfigError, match="figures: 'nothing' is none of carbon_cycle, "):
         figure_names(config.model_copy(update={"figures": ("nothing",)}))
     water = fake_config("twin").model_copy(update={"constraints": {"tws": fake_config().constraints["tws"]}})
     assert {"metrics_carbon", "maps"}.isdisjoint(figure_names(water)) and "metrics_water" in figure_names(water)

@@ -60,6 +60,7 @@ SAMPLES = {
     "gfed": (maps(MONTHS, fire=(0, 5)), 1e-5),
     "trendy": (several("model", ["A"], maps(MONTHS, **CARBON)), 1e-5),
     "transcom": (np.round(maps(None, region=(0, 22))), 0),
+    "simulations": (maps(MONTHS, gpp=(0, 12), npp=(0, 6), nee=(-3, 3), missing=0.2), 1e-5),
 }
 
 

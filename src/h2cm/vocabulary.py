@@ -107,6 +107,11 @@ def _parameter(name, units, long_name, high=float("inf"), **more) -> Variable:
     return Variable(name, units, long_name, role="parameter", low=0, high=high, **more)
 
 
+def _alpha(of: str) -> str:
+    """The paper's symbol of a learned coefficient."""
+    return rf"$\alpha_\mathrm{{{of}}}$"
+
+
 def _water(name, long_name, standard_name="", short="", low=0.0, high=2000.0) -> Variable:
     return Variable(name, WATER_FLUX, long_name, standard_name, short, "water", "flux", low=low, high=high)
 
@@ -130,13 +135,28 @@ def _carbon(name, long_name, standard_name="", short="", low=-10.0, high=60.0, s
 _UP = "surface_upward_mass_flux_of_carbon_dioxide_expressed_as_carbon_due_to_"
 
 OUTPUTS: dict[str, Variable] = _table(
-    _parameter("alpha_snow_melt", "mm day-1 K-1", "snow melt per degree above freezing"),
-    _parameter("alpha_soil_recharge", SHARE, "share of the water input that the soil takes while it has room", 1),
+    _parameter("alpha_snow_melt", "mm day-1 K-1", "snow melt per degree above freezing", short=_alpha("smelt")),
     _parameter(
-        "alpha_groundwater_recharge", SHARE, "share of the water not taken by the soil that reaches the groundwater", 1
+        "alpha_soil_recharge",
+        SHARE,
+        "share of the water input that the soil takes while it has room",
+        1,
+        short=_alpha("rsoil"),
     ),
-    _parameter("alpha_wue", "g kg-1", "water-use efficiency without CO2 fertilisation, carbon per water"),
-    _parameter("alpha_transpiration", SHARE, "transpiration coefficient", 1),
+    _parameter(
+        "alpha_groundwater_recharge",
+        SHARE,
+        "share of the water not taken by the soil that reaches the groundwater",
+        1,
+        short=_alpha("rgw"),
+    ),
+    _parameter(
+        "alpha_wue",
+        "g kg-1",
+        "water-use efficiency without CO2 fertilisation, carbon per water",
+        short=_alpha("WUE"),
+    ),
+    _parameter("alpha_transpiration", SHARE, "transpiration coefficient", 1, short=_alpha("T")),
     _parameter("cue", SHARE, "carbon-use efficiency", 1, short="CUE", group="carbon"),
     _parameter(
         "fapar",
@@ -148,7 +168,7 @@ OUTPUTS: dict[str, Variable] = _table(
         group="vegetation",
     ),
     _parameter("basal_respiration", CARBON_FLUX, "heterotrophic respiration at 15 degC", short="$R_\\mathrm{b}$"),
-    _parameter("alpha_soil_evaporation", SHARE, "soil evaporation coefficient", 1),
+    _parameter("alpha_soil_evaporation", SHARE, "soil evaporation coefficient", 1, short=_alpha("Es")),
     _water("snowfall", "snowfall, corrected", "lwe_snowfall_rate", "Snowfall"),
     _water("rainfall", "rainfall", "rainfall_rate", "Rainfall"),
     _water("snow_melt", "snow melt", short="Snow melt"),

@@ -124,6 +124,9 @@ if CONFIG.source in ("twin", "products"):
         script:
             "../scripts/harmonise.py"
 
+
+if CONFIG.source != "towers":
+
     rule comparison:
         input:
             at("grid"),

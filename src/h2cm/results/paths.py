@@ -160,7 +160,8 @@ def files(kinds: Iterable[str], config: Config, experiment: str | None = None) -
     ----------
     kinds : iterable of str
         Of `FILES`, or a variable of the store. What has an experiment and a fold stands for all that have it;
-        ``targets`` are the constraints in the store, ``comparison`` all competitors, ``regions`` the map of regions.
+        ``targets`` are the constraints in the store, ``comparison`` all competitors, ``regions`` the map of regions,
+        ``simulations`` those of the study.
     experiment : str, optional
         The only experiment whose files are wanted.
     """
@@ -172,6 +173,8 @@ def files(kinds: Iterable[str], config: Config, experiment: str | None = None) -
             found += [path("variable", variable=name) for name in config.constraints]
         elif kind == "comparison":
             found += [path(kind, competitor=name) for name in competitors(config)]
+        elif kind == "simulations":
+            found.append(path("comparison", competitor="simulations"))
         elif kind == "regions":
             found += [path("comparison", competitor="transcom")] if competitors(config) else []
         elif kind == "truth" and config.source != "twin":

@@ -123,6 +123,10 @@ class Run:
         table = pd.read_csv(self._file("metrics"), dtype={"fold": int})
         return table if period is None else table[table["period"] == period]
 
+    def prior_sweep(self) -> pd.DataFrame:
+        """What each width of the priors leads to (`h2cm.results.evaluate.sweep`)."""
+        return pd.read_csv(self._file("prior_sweep"))
+
     def losses(self, experiment: str, fold: int) -> pd.DataFrame:
         """Loss of each epoch, constraint and kind of cells, and the constants as ``constant:<name>``."""
         return pd.read_csv(self._file("losses", experiment=experiment, fold=fold))

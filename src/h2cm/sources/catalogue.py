@@ -33,6 +33,7 @@ ROLES = {
     "fire": "Fire emissions",
     "comparison": "Comparison",
     "published": "The study's own inputs and targets",
+    "simulations": "The study's own simulations",
     "towers": "Eddy-covariance towers",
 }
 
@@ -121,7 +122,7 @@ class Product(Section):
     label: str = Field(description="what is measured, as in Table 1")
     name: str
     version: str
-    role: Literal["forcing", "static", "constraint", "fire", "comparison", "published", "towers"]
+    role: Literal["forcing", "static", "constraint", "fire", "comparison", "published", "simulations", "towers"]
     feeds: Texts = Field((), description="variables of the store that need this product")
     access: Literal["https", "doi", "earthdata", "cds", "ads", "icos", "by hand"] = Field(description="how to get it")
     address: Texts = Field(
@@ -291,18 +292,26 @@ def needed(config: Config) -> list[str]:
 
     For source ``products`` these are the products behind the forcing, the static attributes and the constraints of
     the run, and those of comparison; for ``published`` the study's own data; for ``towers`` the collection of archives
-    if no folder is given; otherwise none.
+    if no folder is given; otherwise none. The study's simulations are needed where ``products.local`` has them.
     """
     rows = load()
+    given = simulations(config)
     if config.source == "published":
-        return [name for name, row in rows.items() if row.role == "published"]
+        return [name for name, row in rows.items() if row.role == "published"] + given
     if config.source == "towers":
         return [] if config.towers.folders else [config.towers.archive]
     if config.source != "products":
         return []
     wanted = {v.name for v in VARIABLES.values() if v.role in ("forcing", "static")} | set(config.constraints)
     rows = {name: row for name, row in rows.items() if row.role != "published"}
-    return [name for name, row in rows.items() if row.role == "comparison" or wanted & set(row.feeds)]
+    return [name for name, row in rows.items() if row.role == "comparison" or wanted & set(row.feeds)] + given
+
+
+def simulations(config: Config) -> list[str]:
+    """Ids of the products that hold the study's own simulations, where a gridded run of real data is given them."""
+    if config.source not in ("products", "published"):
+        return []
+    return [name for name, row in load().items() if row.role == "simulations" and name in config.products.local]
 
 
 def condensed(config: Config, name: str) -> bool:
@@ -329,7 +338,7 @@ def table() -> pd.DataFrame:
                 "licence": row.licence,
             }
             for row in load().values()
-            if row.role != "towers"
+            if row.role not in ("towers", "simulations")
         ]
     )
 

@@ -6,12 +6,27 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from h2cm.config import Config, ConfigError
-from h2cm.results.paths import files
+from h2cm.config import Config, ConfigError, sweeps
+from h2cm.results.evaluate.sweep import free_of_priors
+from h2cm.results.paths import evaluated, files, folds, main_experiment
 from h2cm.results.run import constraint_of, in_unseen_years, series_constraints, shown
 from h2cm.results.summaries.rain_response import has_days
 from h2cm.results.summaries.registry import ANY, GRIDDED, summary_files
+from h2cm.results.summaries.water_balance import has_balance
+from h2cm.sources.catalogue import simulations
 from h2cm.vocabulary import VARIABLES
+
+
+def with_priors(config: Config) -> list[str]:
+    """The experiments with priors that are predicted with and have one beside them that is the same without; none without a sweep."""
+    found = [name for name in evaluated(config) if config.experiments[name].priors and free_of_priors(config, name)]
+    return found if sweeps(config) else []
+
+
+def several_folds(config: Config) -> tuple[int, ...]:
+    """The folds of the first experiment, where there are at least two; else none."""
+    found = folds(config, main_experiment(config))
+    return found if len(found) > 1 else ()
 
 
 def flux_references(config: Config) -> list[str]:
@@ -70,6 +85,21 @@ def _constraints(config: Config, name: str) -> list[str]:
 
 
 FIGURES: dict[str, Figure] = {
+    "carbon_cycle": Figure(
+        ANY,
+        (),
+        "The carbon cycle of H2CM, drawn from its equations. Thick arrows are fluxes; beneath the name of each stands what its "
+        "equation takes besides other fluxes. Below, the equations as they are computed; temperatures are in kelvin.",
+        detail="{equations} equations, {learned} parameters learned by networks.",
+    ),
+    "architecture": Figure(
+        ANY,
+        (),
+        "The architecture of H2CM, drawn from the tables of its networks, equations and constraints: which network sees what and "
+        "learns what, what the equations give each day, and what of it is compared with data each month. Dashed arrows: the "
+        "gradient, in training.",
+        detail="{networks} networks, {equations} equations, {constraints} constraints.",
+    ),
     "metrics_carbon": Figure(
         GRIDDED,
         ("split", "metrics"),
@@ -120,7 +150,8 @@ FIGURES: dict[str, Figure] = {
     "split_map": Figure(
         GRIDDED,
         ("grid", "split"),
-        "Validation cells of each fold and the fixed test set, which is the same for all folds.",
+        "Training, validation and test cells of each fold; the test set is the same for all folds.",
+        detail="{folds_drawn} folds of {smallest} to {largest} validation cells, {test_cells} test cells, {cells} land cells.",
     ),
     **{
         f"series_{row.name}": Figure(
@@ -172,6 +203,61 @@ FIGURES: dict[str, Figure] = {
             ("water", "vegetation, water storages and fluxes", ("water", "vegetation")),
         )
     },
+    "priors": Figure(
+        GRIDDED,
+        ("split", "prior_sweep"),
+        "Global constants with and without prior (numbers are folds), and, against the width σ of the priors, the constants and "
+        "the losses: medians of the folds, thin lines are single folds.",
+        with_priors,
+        ("constants",),
+        "Widths swept: {multiples} times that of the experiment, with {swept}. The data win, which is that the constant is nearer "
+        "to its value without prior than half of the way to the prior's mean: {won}. " + _WHERE,
+    ),
+    "region_map": Figure(
+        GRIDDED,
+        ("grid",),
+        "The land regions of TransCom-3 (Baker et al., 2006) that fluxes are averaged over.",
+        None,
+        ("regions",),
+        "{cells} land cells, {outside} of them in no region. Map: {source}.",
+    ),
+    "rain_pulse": Figure(
+        GRIDDED,
+        ("grid", "split", "metrics"),
+        "The first rain on dry soil: precipitation, heterotrophic respiration, NPP and NEE from 10 days before to 20 days after. "
+        "Means over all first rains by area, median of the folds, shading their range.",
+        has_days,
+        ("rain_pulse",),
+        "{rule} {events} first rains in {dry_cells} dry cells of {cells}, {folds} folds, {period}. {pulse} {verdict}",
+    ),
+    "fold_spread": Figure(
+        GRIDDED,
+        ("grid", "split"),
+        "Uncertainty from training: standard deviation over the folds of the mean of each flux. Above each map its mean over the "
+        "land by area, and that in per cent of the mean of the flux.",
+        several_folds,
+        ("means",),
+        "{fluxes} fluxes, {folds} folds, {cells} land cells, {period}. The scales differ.",
+    ),
+    "water_balance": Figure(
+        GRIDDED,
+        ("grid", "split"),
+        "Closure of the water balance: precipitation less evapotranspiration less runoff less the change of the storage, against "
+        "the precipitation with corrected snowfall and against that of the forcing; maps are the median of the folds.",
+        has_balance,
+        ("water_balance",),
+        "{folds} folds, {cells} land cells, {period}. Largest residual against corrected precipitation: {corrected} mm year⁻¹ summed "
+        "in double, {single} mm year⁻¹ in single precision, {worst_day} mm on a single day (daily values are stored in single "
+        "precision). Against the precipitation of the forcing {snow} mm year⁻¹ are left on average: the correction of snowfall.",
+    ),
+    "published_simulations": Figure(
+        ("products", "published"),
+        ("grid", "split"),
+        "H2CM less the simulations that the study's authors published: means of the carbon fluxes over the months that both have.",
+        simulations,
+        ("published_simulations",),
+        "Median of {folds} folds, {cells} land cells, {months}. Above each map the mean difference by area.",
+    ),
     "constants": Figure(
         ANY,
         ("split",),

@@ -1,10 +1,9 @@
-"""Map of the split: validation cells of each fold and the test set."""
+"""Maps of the split: the validation cells of each fold, one map each, and the test set of all."""
 
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from cmcrameri import cm
 from matplotlib import pyplot as plt
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
@@ -12,8 +11,12 @@ from matplotlib.patches import Patch
 from h2cm.config import Config
 from h2cm.results.figures.drawing import Drawing, facts_of_run
 from h2cm.results.figures.geography import Map
-from h2cm.results.figures.style import DOUBLE, use_style
+from h2cm.results.figures.style import DOUBLE, TEST, VALIDATION, letters, use_style
 from h2cm.results.run import Run
+
+ROLES = ("train", "validation", "test")
+COLOURS = ("0.85", VALIDATION, TEST)
+COLUMNS = 4
 
 
 def draw(folder: Path, config: Config) -> Drawing:
@@ -21,29 +24,32 @@ def draw(folder: Path, config: Config) -> Drawing:
     use_style()
     run = Run(folder, config)
     cells, split = run.cells(), run.split()
-    numbers = range(config.split.folds)
-    role = np.full(len(split), np.nan)
-    for fold in numbers:
-        role[split[f"fold_{fold}"] == "validation"] = fold
-    role[split["fold_0"] == "test"] = config.split.folds
-    colours = [*cm.batlow(np.linspace(0.2, 0.95, config.split.folds)), (0.0, 0.0, 0.0, 1.0)]
-
-    figure, axis = plt.subplots(figsize=(DOUBLE, 0.52 * DOUBLE))
-    Map.of_run(config).cells(
-        axis,
-        role,
-        cells["lat"].values,
-        cells["lon"].values,
-        config.grid.resolution,
-        cmap=ListedColormap(colours),
-        vmin=-0.5,
-        vmax=config.split.folds + 0.5,
+    place = cells["lat"].values, cells["lon"].values, config.grid.resolution
+    numbers = list(range(config.split.folds))
+    role = np.stack([[ROLES.index(r) for r in split[f"fold_{fold}"]] for fold in numbers])
+    background = Map.of_run(config)
+    rows = -(-len(numbers) // COLUMNS)
+    shape = np.ptp(background.frame[1]) / np.ptp(background.frame[0]) * background.aspect
+    figure, axes = plt.subplots(
+        rows, COLUMNS, figsize=(DOUBLE, rows * (DOUBLE / COLUMNS * shape + 0.24) + 0.3), squeeze=False
     )
-    counts = [int((role == value).sum()) for value in range(config.split.folds + 1)]
-    names = [f"Fold {fold} ({counts[fold]})" for fold in numbers] + [f"Test set ({counts[-1]})"]
-    handles = [Patch(facecolor=colour, label=name) for colour, name in zip(colours, names, strict=True)]
-    title = "Validation set of each fold, and the test set of all (cells)"
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=min(len(handles), 6), title=title, title_fontsize=8
+    for axis in axes.flat[len(numbers) :]:
+        axis.remove()
+    shown = axes.flat[: len(numbers)]
+    for fold, axis in zip(numbers, shown, strict=True):
+        background.cells(axis, role[fold], *place, cmap=ListedColormap(COLOURS), vmin=-0.5, vmax=2.5)
+        axis.set_title(f"Fold {fold}: {(role[fold] == 1).sum()} cells", pad=3)
+    letters(shown)
+    names = (
+        "training",
+        "validation (differs between folds)",
+        f"test set (the same {(role[0] == 2).sum()} cells for all folds)",
     )
-    return Drawing(figure, xr.Dataset({"role": ("cell", role)}), facts_of_run(run))
+    handles = [Patch(facecolor=colour, label=name) for colour, name in zip(COLOURS, names, strict=True)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    attrs = {"flag_values": np.arange(3), "flag_meanings": " ".join(ROLES)}
+    data = xr.Dataset({"role": (("fold", "cell"), role, attrs)}, {"fold": numbers} | dict(cells[["lat", "lon"]].coords))
+    sizes = (role == 1).sum(1)
+    return Drawing(
+        figure, data, facts_of_run(run) | {"folds_drawn": len(numbers), "smallest": sizes.min(), "largest": sizes.max()}
+    )

@@ -31,6 +31,11 @@ def models(config: Config) -> list[str]:
     return contenders(config)
 
 
+def daily_models(config: Config) -> list[str]:
+    """Those of `models` that predict days."""
+    return [name for name in models(config) if kind_of(config, name).daily]
+
+
 def main(config: Config) -> list[str]:
     """The first experiment."""
     return [main_experiment(config)]
@@ -107,6 +112,21 @@ SUMMARIES: dict[str, Summary] = {
         main,
         ("grid", "precipitation", "monthly", "daily"),
         "Daily fluxes of one cell in the rain season, and the change of NEE with it.",
+    ),
+    "rain_pulse": Summary(
+        GRIDDED,
+        together(daily_models, truth),
+        ("grid", "precipitation", "net_radiation", "air_temperature", "daily", "truth"),
+        "Daily fluxes around the first rain on dry soil, over all dry cells.",
+    ),
+    "water_balance": Summary(
+        GRIDDED, main, ("grid", "precipitation", "daily"), "What is left of the water balance of each cell."
+    ),
+    "published_simulations": Summary(
+        ("products", "published"),
+        main,
+        ("grid", "monthly", "simulations"),
+        "Mean carbon fluxes beside those that the study's authors published.",
     ),
     "towers": Summary(("towers",), main, ("targets", "monthly"), "Monthly fluxes at towers, observed and predicted."),
     "regions": Summary(GRIDDED, observed, ("grid", "regions"), "Number of the TransCom region of each cell."),

@@ -93,7 +93,7 @@ def comparison(name: str, config: Config, folder: str | Path, cells: xr.Dataset 
 
     Parameters
     ----------
-    name : {"fluxcom", "trendy", "transcom"}
+    name : {"fluxcom", "trendy", "transcom", "simulations"}
     config, folder, cells
         See `harmonise`.
 

@@ -242,6 +242,14 @@ def trendy_fluxes(archive: Archive) -> xr.Dataset:
     return xr.Dataset({"gpp": (dims, gpp), "nee": (dims, ter - gpp), "ter": (dims, ter)}, {"model": list(models)})
 
 
+def simulated_fluxes(archive: Archive) -> xr.Dataset:
+    """The carbon fluxes (cell, month) that the files of the study's simulations hold."""
+    with archive.open("simulations") as data:
+        held = list(data.data_vars)
+    fluxes = {name: monthly(archive, "simulations", name).T for name in held}
+    return xr.Dataset({name: (("cell", "month"), values) for name, values in fluxes.items()})
+
+
 LAND_REGIONS = range(1, 12)
 """The land regions of TransCom-3, by number."""
 
@@ -306,4 +314,5 @@ COMPETITORS: dict[str, Source] = {
     "fluxcom": Source(("fluxcom",), fluxcom_fluxes),
     "trendy": Source(("trendy",), trendy_fluxes),
     "transcom": Source(("transcom",), transcom_regions),
+    "simulations": Source(("simulations",), simulated_fluxes),
 }
