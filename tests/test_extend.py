@@ -156,7 +156,9 @@ from h2cm.results.run import Run
 from h2cm.results.summaries.means import make
 from h2cm.store import save_summary
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(FOLDER)
-config, store = fake_config(folds=1, years=2), make_store(cells=12, years=2)
+config, store = fake_config(folds=2, years=2), make_store(cells=12, years=2)
+alone = config.experiments["cv"].model_copy(update={"folds": (0,)})
+config = config.model_copy(update={"experiments": {"cv": alone}})
 fake_results(folder, config, n_cells=12)
 torch.manual_seed(0)
 model = H2CM(4)
