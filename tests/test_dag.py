@@ -109,7 +109,7 @@ def test_an_edit_of_the_catalogue_makes_what_reads_it(done, edit):
     edit("config/products.yaml", "  note: >-", "  note: >-\n    Said otherwise.")
     assert planned(done) == {}
     edit("config/products.yaml", "citation: Huffman et al. (2016)", "citation: Huffman et al. (2023)")
-    assert planned(done) == {"table": 1}
+    assert planned(done) == {"table": 1, "report_page": 1}
     edit(
         "config/products.yaml",
         "unit: mm/day, store_unit: mm day-1, range: [0, 2000]",
