@@ -25,6 +25,6 @@ rule train:
         folder=lambda w: RUN,
         code=code("train.py"),
     message:
-        "Training {wildcards.experiment}, fold {wildcards.fold}"
+        "Training {wildcards.experiment}, fold {wildcards.fold}, threads: {threads}"
     script:
         "../scripts/train.py"

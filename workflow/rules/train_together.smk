@@ -29,6 +29,6 @@ for experiment, group in PLAN.fold_groups():
             folder=lambda w: RUN,
             code=code("train.py"),
         message:
-            f"Training {experiment}, folds {', '.join(map(str, group))}"
+            f"Training {experiment}, folds {', '.join(map(str, group))}, threads: {{threads}}"
         script:
             "../scripts/train.py"
