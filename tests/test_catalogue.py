@@ -127,7 +127,7 @@ def test_configurations_of_the_study(name):
     assert set(run.constraints) == {
         *("tws", "swe", "fapar", "et", "gpp", "runoff", "nee_oco2", "nee_carboscope", "cue"),
     }
-    wanted = set(IDS) - {"published", "warm_winter"} if name == "paper" else {"published"}
+    wanted = set(IDS) - {"published", "simulations", "warm_winter"} if name == "paper" else {"published"}
     assert set(catalogue.needed(run)) == wanted
 
 

@@ -172,7 +172,7 @@ def test_what_is_said_of_a_variable():
     assert variable_finding("npp", np.array([0.9, 0.8, 0.7]), False).sentence.startswith(
         "efficiency 0.80 (0.70 to 0.90"
     )
-    assert "no constraint" in variable_finding("npp", np.array([0.9]), False).sentence
+    assert "GPP and CUE show it" in variable_finding("npp", np.array([0.9]), False).sentence
     verdicts = [variable_finding("npp", np.array([e]), True).verdict for e in (0.76, 0.74, 0.26, 0.24, -3)]
     assert verdicts == ["recovered", "recovered in part", "recovered in part", "not recovered", "not recovered"]
 
@@ -269,6 +269,7 @@ def test_in_a_browser(source, width, request, tmp_path):
         assert before != after and len(page.inner_text("#scores-note")) > 20
         page.select_option("#choose-experiment", label="prior")
         assert page.evaluate("document.querySelectorAll('#scores thead th').length") == 2
+        page.select_option("#choose-cells", label="validation")  # there is one test cell only: no pattern
         page.select_option("#choose-scope", label="spatial pattern")
         assert page.evaluate("document.querySelectorAll('#scores tbody tr').length") > 0, "the time scale follows"
         if source == "earth":

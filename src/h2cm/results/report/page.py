@@ -22,7 +22,7 @@ from h2cm.results.figures.style import TIMESCALE_NAMES
 from h2cm.results.paths import OF_A_FIGURE, OF_A_TABLE, folds, main_experiment, path
 from h2cm.results.report import rule_graph
 from h2cm.results.report.recovered import findings
-from h2cm.results.run import Run
+from h2cm.results.run import WHOLE, Run
 from h2cm.results.summaries.registry import TRUTH
 from h2cm.results.tables.registry import TABLES, table_names
 from h2cm.store import DataError
@@ -103,8 +103,8 @@ def content(folder: Path, config: Config) -> dict:
     """All that the template shows."""
     run, main = Run(folder, config), main_experiment(config)
     metrics = run.metrics()
-    # single cells of a grid are too many to choose from; towers are not
-    metrics = metrics[~metrics["scope"].str.match(r"cell \d+$")]
+    # single cells of a grid are too many to choose from; towers are not. Scores are those of the whole period.
+    metrics = metrics[~metrics["scope"].str.match(r"cell \d+$") & metrics["period"].eq(WHOLE)]
     workflow = _json(folder / path("workflow"))
     pictures = [picture(folder, name) for name in figure_names(config)]
     at_top = next((p for name in PICTURES for p in pictures if p["name"] == name), pictures[0] if pictures else None)
@@ -242,10 +242,11 @@ def recovered(run: Run, metrics: pd.DataFrame, experiment: str) -> dict:
 
 def scores(metrics: pd.DataFrame, config: Config) -> dict:
     """The table of scalars that the page lets one choose from: values as [median, minimum, maximum] of the folds."""
-    table = over_folds(metrics[metrics["scope"] != "global"]).dropna(subset="median")
+    roles = [name for name in ("test", "validation", "train") if name in set(metrics["cells"])]
+    table = over_folds(metrics[(metrics["scope"] != "global") & metrics["cells"].isin(roles)]).dropna(subset="median")
     axes = {
         "experiment": list(dict.fromkeys(table["experiment"])),
-        "cells": [name for name in ("test", "validation", "train") if name in set(table["cells"])],
+        "cells": roles,
         "scope": list(dict.fromkeys(table["scope"])),
         "timescale": [name for name in (*TIMESCALES, "mean") if name in set(table["timescale"])],
         "metric": [name for name in METRIC_NAMES if name in METRICS],
