@@ -154,7 +154,7 @@ def train_steps(backend, folds, steps=2):
     moments = statistics(data, torch.arange(10))
     running = [loop.build_fold(k, config, data, moments, cells[k], cells[k]) for k in folds]
     objective = loop.Objective(data, config, config.experiments["cv"])
-    drawn = [loop.batches(fold, config) for fold in running]
+    drawn = [loop.batches(fold, objective) for fold in running]
     losses = [loop.train_step(running, objective, [d[k % len(d)] for d in drawn]) for k in range(steps)]
     return pd.DataFrame([fold for step in losses for fold in step], index=[k for _ in range(steps) for k in folds])
 

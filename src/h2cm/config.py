@@ -146,6 +146,11 @@ class Constraint(Section):
 
 
 class Model(Section):
+    variant: Literal["published", "open"] = Field(
+        "published",
+        description="the networks of H2CM: those of the paper, or with a soil capacity that is free to move, temperature in all, "
+        "and outputs that start at usual values",
+    )
     backend: Literal["auto", "native", "fused", "eager"] = Field(
         "auto", description="how the days are stepped through; all give the same numbers, auto takes the fastest"
     )
@@ -161,6 +166,25 @@ class Split(Section):
 
 
 class Training(Section):
+    sampling: Literal["records", "years"] = Field(
+        "records",
+        description="what a batch holds: whole records of cells, or single years of them with the year before to warm up",
+    )
+    steps: PositiveInt | None = Field(
+        None,
+        description="of the optimiser, with a learning rate that falls to 0 as a cosine and without early stopping: instead of "
+        "epochs, patience and decay",
+    )
+    warm_up_steps: int = Field(
+        0, ge=0, description="of `steps`, those over which the learning rate rises to its full value"
+    )
+    members: PositiveInt = Field(1, description="models of a fold, from different seeds; the prediction is their mean")
+    averaging: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of itself that the running mean of the weights, which is kept, retains at a step",
+    )
     epochs: PositiveInt = Field(100, description="at most; early stopping may end before")
     patience: PositiveInt = Field(10, description="epochs without a better validation loss before stopping")
     batch_cells: PositiveInt = Field(128, description="cells of a batch, each over the whole record")
@@ -168,7 +192,11 @@ class Training(Section):
     decay_factor: PositiveFloat = Field(0.7, description="of the learning rate, every `decay_epochs`")
     decay_epochs: PositiveInt = Field(30, description="epochs from one step of the learning rate to the next")
     clip: PositiveFloat = Field(0.5, description="gradients are clipped to plus or minus this value")
+    clip_norm: PositiveFloat | None = Field(
+        None, description="the norm of all gradients together is clipped to this, before"
+    )
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
+    decay_biases: bool = Field(True, description="let the weight decay pull biases too, not matrices only")
     decay_constants: bool = Field(False, description="let the weight decay pull the global constants too")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
     precision: Literal["float32", "tf32", "bf16"] = Field(
@@ -395,6 +423,15 @@ def _contradictions(config: Config) -> list[str]:
     for name, row in _swept(config).items():
         if config.experiments.get(name, row) != row:
             lines.append(f"experiments.{name}: expected another name, as the sweep of an experiment has this one")
+    if config.training.sampling == "years":
+        for name, constraint in config.constraints.items():
+            if constraint.compare != "monthly":
+                lines.append(
+                    f"constraints.{name}.compare: expected monthly, as batches of single years (training.sampling) hold no "
+                    f"mean over years (found {constraint.compare!r})"
+                )
+    if config.training.warm_up_steps and config.training.warm_up_steps >= (config.training.steps or 0):
+        lines.append("training.warm_up_steps: expected fewer than training.steps")
     for name, years in config.evaluation.periods.items():
         within_period(f"evaluation.periods.{name}", years)
         if not _NAME.fullmatch(name) or name == "whole":

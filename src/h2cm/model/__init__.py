@@ -3,13 +3,14 @@
 from h2cm.model.h2cm import H2CM, OUTPUTS, PARAMETERS
 from h2cm.model.interface import DailyModel
 from h2cm.model.lstm import DailyLSTM
-from h2cm.model.networks import NETWORKS
+from h2cm.model.networks import GUIDANCES, NETWORKS
 from h2cm.model.process import CONSTANTS, FORCING, State
 from h2cm.model.process_only import ProcessOnly
 
 __all__ = [
     "CONSTANTS",
     "FORCING",
+    "GUIDANCES",
     "H2CM",
     "NETWORKS",
     "OUTPUTS",
@@ -28,6 +29,7 @@ def build_model(
     learned: tuple[str, ...] = (),
     backend: str = "auto",
     precision: str = "float32",
+    variant: str = "published",
 ) -> DailyModel:
     """An untrained model of a kind of `h2cm.models.MODELS` that is stepped through days.
 
@@ -35,7 +37,11 @@ def build_model(
     ----------
     learned : tuple of str
         The outputs of a model without equations (`h2cm.models.learned`).
+    variant : str
+        The networks of H2CM: a key of `h2cm.model.networks.GUIDANCES`. Other models have none.
     """
     if kind == "lstm":
         return DailyLSTM(n_static, learned)
-    return {"h2cm": H2CM, "process_only": ProcessOnly}[kind](n_static, backend, precision)
+    if kind == "process_only":
+        return ProcessOnly(n_static, backend, precision)
+    return H2CM(n_static, backend, precision, GUIDANCES[variant])

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from h2cm.model.interface import DailyModel
-from h2cm.model.networks import GUIDANCE, HIDDEN, Guidance, build_network
+from h2cm.model.networks import GUIDANCE, GUIDANCES, HIDDEN, Guidance, build_network
 from h2cm.model.process import CARRIED, CONSTANTS, FORCING, State, process_step, seen_states
 
 
@@ -71,6 +71,8 @@ class H2CM(DailyModel):
         self.networks = nn.ModuleDict(
             {name: build_network(row, n_static, units) for name, row in guidance.rows.items()}
         )
+        for network in self.networks.values():
+            network.start_at(guidance.starts)
         self.raw = nn.ParameterDict(
             {
                 name: nn.Parameter(torch.tensor(row.initial, dtype=torch.get_default_dtype()))
@@ -81,6 +83,11 @@ class H2CM(DailyModel):
     def constants(self) -> dict[str, Tensor]:
         """The global constants by name, in the order of `CONSTANTS`."""
         return {name: row.transform(self.raw[name]) for name, row in CONSTANTS.items()}
+
+    @property
+    def variant(self) -> str | None:
+        """The name of the model's networks among `h2cm.model.networks.GUIDANCES`."""
+        return next((name for name, guidance in GUIDANCES.items() if guidance is self.guidance), None)
 
     def static_parameters(self, static: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Parameters that vary in space only, and the code of the static attributes.

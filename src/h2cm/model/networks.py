@@ -7,14 +7,16 @@ name of the output.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, softplus
 
 from h2cm.model.process import CARRIED, FORCING
+from h2cm.model.ranges import GLOBAL_VALUES
 
 HIDDEN = 100  # units of each LSTM
 WIDTHS = (150, 12)  # hidden layers of each fully connected network
@@ -70,11 +72,34 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softplus": softplus,
     # a soil holds at least 1 mm and starts the training at 101 mm
     "capacity": lambda x: softplus(x + 100.0) + 1.0,
+    # the same least, but the spread is of the size of the mean: a step of the optimiser is a share of the capacity
+    "open_capacity": lambda x: 1.0 + 150.0 * torch.exp(x),
 }
+
+
+def inverse_softplus(value: Tensor) -> Tensor:
+    """The number whose softplus is `value`, which is over 0."""
+    return value + torch.log(-torch.expm1(-value))
+
+
+INVERSES: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": torch.logit,
+    "softplus": inverse_softplus,
+    "capacity": lambda value: inverse_softplus(value - 1.0) - 100.0,
+    "open_capacity": lambda value: torch.log((value - 1.0) / 150.0),
+}
+"""The inverse of each of `ACTIVATIONS`."""
 
 
 class Guidance:
     """A table of networks, and what follows from it.
+
+    Parameters
+    ----------
+    *rows : Network
+    starts : mapping of str to float
+        Values at which the training starts, by output: the initial bias of an output of which the network's last layer
+        without its weights gives that value. Other biases start at random, as PyTorch draws them.
 
     Attributes
     ----------
@@ -94,8 +119,9 @@ class Guidance:
         If a row has an unknown kind, input or activation, or a parameter is learned twice.
     """
 
-    def __init__(self, *rows: Network):
+    def __init__(self, *rows: Network, starts: Mapping[str, float] = MappingProxyType({})):
         self.rows = {row.name: row for row in rows}
+        self.starts = starts
         static = [row for row in rows if row.inputs == ("static",)]
         if len(static) != 1 or static[0].kind != "fcnn":
             raise ValueError(f"networks: expected one fully connected one with the input static, found {len(static)}")
@@ -117,6 +143,10 @@ class Guidance:
         if twice := [name for name in learned if learned.count(name) > 1]:
             raise ValueError(f"networks: {twice[0]} is learned twice")
 
+    def __deepcopy__(self, memo) -> Guidance:
+        """Itself: it never changes, and what a backend has built for it serves every copy of a model."""
+        return self
+
 
 class GuidedNetwork(nn.Module):
     """What both kinds of guided network share: their row of the table and the activation of their outputs."""
@@ -133,6 +163,18 @@ class GuidedNetwork(nn.Module):
             for column, (name, activation) in zip(columns, self.network.outputs.items(), strict=True)
         }
 
+    @property
+    def last(self) -> nn.Linear:
+        """The layer that gives the raw outputs."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def start_at(self, values: Mapping[str, float]) -> None:
+        """Set the biases of the outputs that `values` has."""
+        for k, (name, activation) in enumerate(self.network.outputs.items()):
+            if name in values:
+                self.last.bias[k] = INVERSES[activation](torch.tensor(values[name], dtype=torch.float64))
+
 
 class FullyConnected(GuidedNetwork):
     """Two hidden layers (150, or `units` if fewer, and 12 units; LeakyReLU with slope 0.01) and a linear output layer."""
@@ -143,6 +185,11 @@ class FullyConnected(GuidedNetwork):
         self.fc1 = nn.Linear(network.input_size(n_static), wide)
         self.fc2 = nn.Linear(wide, narrow)
         self.fc3 = nn.Linear(narrow, len(network.outputs))
+
+    @property
+    def last(self) -> nn.Linear:
+        """See `GuidedNetwork`."""
+        return self.fc3
 
     def code(self, inputs: Tensor) -> Tensor:
         """The activated 12 units of the second hidden layer, (cell, 12)."""
@@ -159,6 +206,11 @@ class Recurrent(GuidedNetwork):
         super().__init__(network)
         self.cell = nn.LSTMCell(network.input_size(n_static), units)
         self.head = nn.Linear(units, len(network.outputs))
+
+    @property
+    def last(self) -> nn.Linear:
+        """See `GuidedNetwork`."""
+        return self.head
 
     def forward(self, inputs: Tensor, h: Tensor, c: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         h, c = self.cell(inputs, (h, c))
@@ -227,3 +279,32 @@ GUIDANCE = Guidance(
 
 NETWORKS = GUIDANCE.rows
 LSTMS: tuple[str, ...] = tuple(row.name for row in GUIDANCE.lstms)
+
+
+def changed(guidance: Guidance, starts: Mapping[str, float], **rows: dict) -> Guidance:
+    """A table with other fields in some of its rows."""
+    return Guidance(*(replace(row, **rows.get(name, {})) for name, row in guidance.rows.items()), starts=starts)
+
+
+def seeing(network: str, *names: str) -> tuple[str, ...]:
+    """The inputs of a network of the paper, and others before the static code."""
+    return (*GUIDANCE.rows[network].inputs[:-1], *names, "static_code")
+
+
+GUIDANCES: dict[str, Guidance] = {
+    "published": GUIDANCE,
+    "open": changed(
+        GUIDANCE,
+        {name: row.initial for name, row in GLOBAL_VALUES.items()},
+        static_parameters={"outputs": GUIDANCE.static.outputs | {"soil_moisture_capacity": "open_capacity"}},
+        hydrology={"inputs": seeing("hydrology", "air_temperature")},
+        coupling={"inputs": seeing("coupling", "air_temperature", "fapar", "npp")},
+        surface={"inputs": seeing("surface", "air_temperature")},
+    ),
+}
+"""The variants of the model, by the names that ``model.variant`` takes.
+
+`published` is the paper's. In `open` the soil's capacity is free to move, the coupling of water and carbon sees temperature
+and what the vegetation remembers, hydrology and surface see temperature, and every output starts at the initial value of
+`h2cm.model.ranges.GLOBAL_VALUES`, so that fluxes start near those observed.
+"""

@@ -2,56 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from h2cm.model.h2cm import H2CM
-from h2cm.model.networks import ACTIVATIONS
+from h2cm.model.networks import ACTIVATIONS, INVERSES
+from h2cm.model.ranges import GLOBAL_VALUES, GlobalValue
 
 GAIN = 10.0
 """A step of the optimiser changes every weight by about the learning rate. An output of a network of a hundred units
 moves with all its weights at once; a single value needs this factor to move as far."""
-
-
-class GlobalValue(NamedTuple):
-    """Where a parameter starts and the range that it stays in; it is low + (high - low) sigmoid(raw)."""
-
-    initial: float
-    low: float
-    high: float
-
-
-GLOBAL_VALUES: dict[str, GlobalValue] = {
-    "soil_moisture_capacity": GlobalValue(150.0, 10.0, 1000.0),  # mm
-    "alpha_interception": GlobalValue(1.0, 0.01, 5.0),  # mm
-    "alpha_snow_melt": GlobalValue(3.0, 0.1, 10.0),  # mm day-1 K-1
-    "alpha_soil_recharge": GlobalValue(0.5, 0.01, 0.99),
-    "alpha_groundwater_recharge": GlobalValue(0.5, 0.01, 0.99),
-    "alpha_wue": GlobalValue(5.0, 0.1, 30.0),  # gC kg-1, times CO2 and beta_co2
-    "alpha_transpiration": GlobalValue(0.5, 0.01, 0.99),
-    "cue": GlobalValue(0.5, 0.1, 0.9),
-    "fapar": GlobalValue(0.4, 0.01, 0.95),
-    "basal_respiration": GlobalValue(1.5, 0.01, 10.0),  # gC m-2 day-1
-    "alpha_soil_evaporation": GlobalValue(0.5, 0.01, 0.99),
-}
-"""Each parameter that a network gives in H2CM. Degree-day factors and capacities are as usual in global hydrological
-models; the range is wide enough that no truth or estimate known to us lies outside."""
-
-
-def inverse_softplus(value: Tensor) -> Tensor:
-    """The number whose softplus is `value`, which is over 0."""
-    return value + torch.log(-torch.expm1(-value))
-
-
-INVERSES = {
-    "sigmoid": torch.logit,
-    "softplus": inverse_softplus,
-    "capacity": lambda value: inverse_softplus(value - 1.0) - 100.0,
-}
-"""The inverse of each of `ACTIVATIONS`."""
 
 
 class WithinRanges(nn.Module):
@@ -90,7 +51,7 @@ class ProcessOnly(H2CM):
         for parameter in self.networks.parameters():
             parameter.zero_()
         for network in self.networks.values():
-            layer = network.fc3 if network.network.kind == "fcnn" else network.head
+            layer = network.last
             parametrize.register_parametrization(layer, "bias", WithinRanges(network.network.outputs))
             layer.parametrizations.bias.original.requires_grad_(True)
 
@@ -98,8 +59,9 @@ class ProcessOnly(H2CM):
         """The learned parameters, each a scalar."""
         found = {}
         for network in self.networks.values():
-            layer = network.fc3 if network.network.kind == "fcnn" else network.head
-            for (name, activation), bias in zip(network.network.outputs.items(), layer.bias.unbind(), strict=True):
+            for (name, activation), bias in zip(
+                network.network.outputs.items(), network.last.bias.unbind(), strict=True
+            ):
                 found[name] = ACTIVATIONS[activation](bias)
         return found
 

@@ -10,7 +10,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
 from h2cm.files import whole
-from h2cm.model import build_model
+from h2cm.model import GUIDANCES, build_model
+from h2cm.model.members import Members
 from h2cm.store import DataError
 
 
@@ -27,7 +28,14 @@ def save(model, path: str | Path, features: tuple[str, ...], **metadata) -> None
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     metadata["features"] = list(features)
-    metadata["model"] = {"kind": model.kind, "learned": list(getattr(model, "learned", ()))}
+    members = getattr(model, "members", [model])
+    one = members[0]
+    metadata["model"] = {
+        "kind": model.kind,
+        "learned": list(getattr(one, "learned", ())),
+        "variant": getattr(one, "variant", None),
+        "members": len(members),
+    }
     header = {key: json.dumps(value, default=str, sort_keys=True) for key, value in metadata.items()}
     with whole(path) as file:
         file.write_bytes(_in_order(serialise(tensors, header)))
@@ -83,7 +91,14 @@ def load(path: str | Path, backend: str = "auto", device: torch.device | str = "
             raise DataError(f"{path}: not the weights of this model: {error}") from None
     if "static_mean" not in tensors:
         raise DataError(f"{path}: static_mean: expected among the weights, not there")
-    model = build_model(row["kind"], len(tensors["static_mean"]), tuple(row["learned"]), backend)
+    variant = row.get("variant") or "published"
+    if variant not in GUIDANCES:
+        raise DataError(f"{path}: model.variant: expected one of {', '.join(GUIDANCES)}, found {variant}")
+    models = [
+        build_model(row["kind"], len(tensors["static_mean"]), tuple(row["learned"]), backend, variant=variant)
+        for _ in range(row.get("members", 1))
+    ]
+    model = models[0] if len(models) == 1 else Members(models)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

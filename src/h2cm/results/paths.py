@@ -23,7 +23,7 @@ FILES: dict[str, str] = {
     "split": "split/split.csv",
     "weights": "training/{experiment}/fold_{fold}/model.safetensors",
     "losses": "training/{experiment}/fold_{fold}/losses.csv",
-    "checkpoint": "training/{experiment}/fold_{fold}/checkpoint.pt",
+    "checkpoint": "training/{experiment}/fold_{fold}/checkpoint_{member}.pt",
     "daily": "predictions/{experiment}/fold_{fold}/daily.nc",
     "monthly": "predictions/{experiment}/fold_{fold}/monthly.nc",
     "fold_metrics": "evaluation/{experiment}/fold_{fold}.csv",

@@ -18,12 +18,13 @@ from tqdm import tqdm
 
 from h2cm.config import Config, sections_of
 from h2cm.model import weights
+from h2cm.model.members import Members
 from h2cm.models import MODELS
 from h2cm.results.paths import path
 from h2cm.store import DataError, save_csv
 from h2cm.train.data import Data, load, statistics
 from h2cm.train.guard import Guard, alone, guarded
-from h2cm.train.loop import Fold, Objective, build_fold, load_checkpoint, run_epoch, save_checkpoint
+from h2cm.train.loop import Fold, Objective, batches, build_fold, load_checkpoint, run_epoch, save_checkpoint
 from h2cm.workflow.provenance import versions
 
 __all__ = ["Data", "train"]
@@ -132,7 +133,11 @@ def train(
     digest = data_digest(data)
     data = data.to(device)
     objective = Objective(data, config, setup)
-    running = [build_fold(k, config, experiment, data, moments[k], *cells[k]) for k in folds]
+    running = [
+        build_fold(k, config, experiment, data, moments[k], *cells[k], member)
+        for k in folds
+        for member in range(config.training.members)
+    ]
     backend = running[0].model.backend_for(data.forcing)
     log.info(
         "%s, folds %s: %d cells, %s days, backend %s on %s",
@@ -148,16 +153,17 @@ def train(
         "torch": torch.__version__,
         "backend": f"{backend} on {device.type}",
     }
-    marks = {fold.number: fingerprint(fold, **decides) for fold in running}
+    checkpoints = {f: _place(folder, experiment, f.number, "checkpoint", f.member) for f in running}
+    marks = {fold: fingerprint(fold, **decides) for fold in running}
 
     def save(chosen: list[Fold] = running) -> None:
         for fold in chosen:
-            save_checkpoint(fold, places[fold.number]("checkpoint"), marks[fold.number])
+            save_checkpoint(fold, checkpoints[fold], marks[fold])
 
-    with alone([place("checkpoint").parent for place in places.values()]), guarded(save) as guard:
+    with alone([place("weights").parent for place in places.values()]), guarded(save) as guard:
         for fold in running:
-            if load_checkpoint(fold, places[fold.number]("checkpoint"), marks[fold.number]):
-                log.info("fold %d goes on after epoch %d", fold.number, fold.epoch)
+            if load_checkpoint(fold, checkpoints[fold], marks[fold]):
+                log.info("%s goes on after epoch %d", fold.label, fold.epoch)
         while active := [fold for fold in running if not fold.finished(config)]:
             # folds that resume from different places run together from the earliest on
             epoch, done = min((fold.epoch, fold.progress["batches"]) for fold in active)
@@ -165,14 +171,15 @@ def train(
             _epoch(together, objective, guard, experiment)
             save(together)
             guard.after_batch()
-        for fold in running:
-            write(fold, places[fold.number], data.features, given, experiment, backend, provenance)
+        for k in folds:
+            members = [fold for fold in running if fold.number == k]
+            write(members, places[k], data.features, given, experiment, backend, provenance)
 
 
 def _epoch(folds: list[Fold], objective: Objective, guard: Guard, experiment: str) -> None:
     """One epoch of some folds, with its progress on the terminal and in the log."""
-    epoch, size = folds[0].epoch, objective.config.training.batch_cells
-    total = max(-(-len(fold.training_cells) // size) for fold in folds)
+    epoch = folds[0].epoch
+    total = max(len(batches(fold, objective)) for fold in folds)
     quiet = not sys.stderr.isatty()
     with tqdm(total=total, desc=f"{experiment} epoch {epoch + 1}", leave=False, disable=quiet) as bar:
 
@@ -184,9 +191,9 @@ def _epoch(folds: list[Fold], objective: Objective, guard: Guard, experiment: st
     for fold in folds:
         last = {r["cells"]: r["loss"] for r in fold.history if r["epoch"] == epoch + 1 and r["constraint"] == "total"}
         log.info(
-            "%s fold %d epoch %d: training loss %.4f, validation loss %.4f%s",
+            "%s %s epoch %d: training loss %.4f, validation loss %.4f%s",
             experiment,
-            fold.number,
+            fold.label,
             epoch + 1,
             last.get("train", np.nan),
             last["validation"],
@@ -194,25 +201,29 @@ def _epoch(folds: list[Fold], objective: Objective, guard: Guard, experiment: st
         )
 
 
-def _place(folder: str | Path, experiment: str, fold: int, kind: str) -> Path:
+def _place(folder: str | Path, experiment: str, fold: int, kind: str, member: int = 0) -> Path:
     """The path of a file of a fold."""
-    return Path(folder, path(kind, experiment=experiment, fold=fold))
+    return Path(folder, path(kind, experiment=experiment, fold=fold, member=member))
 
 
-def write(fold: Fold, place: Callable[[str], Path], features, given: dict, experiment: str, backend: str, provenance):
-    """Write the best weights and the losses of a fold."""
-    fold.model.load_state_dict(fold.best_weights)
-    save_csv(pd.DataFrame(fold.history), place("losses"))
+def write(
+    members: list[Fold], place: Callable[[str], Path], features, given: dict, experiment: str, backend: str, provenance
+):
+    """Write the weights and the losses of a fold, of all its members in one file each."""
+    for fold in members:
+        fold.model.load_state_dict(fold.best_weights)
+    models = [fold.model for fold in members]
+    save_csv(pd.concat([pd.DataFrame(fold.history).assign(member=fold.member) for fold in members]), place("losses"))
     weights.save(
-        fold.model,
+        models[0] if len(models) == 1 else Members(models),
         place("weights"),
         features,
         config=given,
         experiment=experiment,
-        fold=fold.number,
-        best_epoch=fold.best_epoch + 1,
-        epochs=fold.epoch,
-        validation_loss=fold.best_loss,
+        fold=members[0].number,
+        best_epoch=max(fold.best_epoch for fold in members) + 1,
+        epochs=max(fold.epoch for fold in members),
+        validation_loss=float(np.mean([fold.best_loss for fold in members])),
         backend=backend,
         provenance=provenance,
     )

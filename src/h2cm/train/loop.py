@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from h2cm.config import Config, Experiment
 from h2cm.files import whole
@@ -21,13 +22,15 @@ from h2cm.model import DailyModel, build_model
 from h2cm.models import learned
 from h2cm.train.data import Data, Statistics
 from h2cm.train.loss import constraint_losses, prior_losses, required_outputs
+from h2cm.train.sampling import Batch, Records, Years
+from h2cm.train.schedule import averaged, clip, optimiser_of, scheduler_of
 
 log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(eq=False)
 class Fold:
-    """One fold in training: what it trains on, and where it is."""
+    """One fold, or one member of it, in training: what it trains on, and where it is."""
 
     number: int
     model: DailyModel
@@ -36,22 +39,42 @@ class Fold:
     validation_cells: Tensor
     optimiser: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
+    average: AveragedModel | None = None
+    member: int = 0
     epoch: int = 0
     progress: dict = field(default_factory=lambda: {"batches": 0, "skipped_batches": 0, "sums": {}})
+    step: int = 0
     best_epoch: int = -1
     best_loss: float = float("inf")
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict] = field(default_factory=list)
 
     def finished(self, config: Config) -> bool:
-        """Whether all epochs are done, or the validation loss has not improved for as long as it may."""
+        """Whether all steps or epochs are done, or the validation loss has not improved for as long as it may."""
+        if config.training.steps is not None:
+            return self.step >= config.training.steps
         waited = self.epoch - 1 - self.best_epoch
         return self.epoch >= config.training.epochs or (self.epoch > 0 and waited >= config.training.patience)
+
+    @property
+    def label(self) -> str:
+        """What the log calls it."""
+        return f"fold {self.number}" + (f" member {self.member}" if self.member else "")
+
+    @property
+    def result(self) -> DailyModel:
+        """The model that is validated and kept: that of the averaged weights where there is one."""
+        return self.model if self.average is None else self.average.module
 
     def record(self, cells: str, losses: dict[str, float]) -> None:
         self.history += [
             {"epoch": self.epoch + 1, "cells": cells, "constraint": k, "loss": v} for k, v in losses.items()
         ]
+
+
+def seeds(config: Config, fold: int, member: int, *more: int) -> list[int]:
+    """What random numbers of a fold are drawn from; those of its first member are those of a fold with only one."""
+    return [config.seed, fold, *more] + ([member + 2**16] if member else [])
 
 
 def output_scales(data: Data, cells: np.ndarray) -> dict[str, tuple[float, float]]:
@@ -72,100 +95,113 @@ def build_fold(
     statistics: Statistics,
     training: np.ndarray,
     validation: np.ndarray,
+    member: int = 0,
 ) -> Fold:
-    """A fold before its first epoch; its initial weights depend on the seed and the fold's number only."""
+    """A member of a fold before its first epoch; its initial weights depend on the seed, fold and member only."""
     device = data.forcing.device
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(np.random.SeedSequence([config.seed, number]).generate_state(1)[0])
+        torch.manual_seed(np.random.SeedSequence(seeds(config, number, member)).generate_state(1)[0])
         kind, n_static = config.experiments[experiment].model, data.static.shape[1]
         outputs = learned(config, experiment)
-        model = build_model(kind, n_static, outputs, config.model.backend, config.training.precision).to(device)
+        model = build_model(
+            kind, n_static, outputs, config.model.backend, config.training.precision, config.model.variant
+        ).to(device)
     s = statistics
     model.set_normalisation(s.forcing_mean, s.forcing_std, s.static_mean, s.static_std)
     model.set_output_scales(output_scales(data, training))
-    t = config.training
-    constants = model.undecayed()
-    apart = {id(p) for p in constants}
-    weights = [p for p in model.parameters() if p.requires_grad and id(p) not in apart]
-    groups = [{"params": weights}, {"params": constants} | ({} if t.decay_constants else {"weight_decay": 0.0})]
-    groups = [group for group in groups if group["params"]]
-    optimiser = torch.optim.AdamW(groups, lr=t.learning_rate, weight_decay=t.weight_decay)
-    scheduler = torch.optim.lr_scheduler.StepLR(optimiser, t.decay_epochs, t.decay_factor)
+    optimiser = optimiser_of(model, config.training)
+    scheduler = scheduler_of(optimiser, config.training)
+    average = averaged(model, config.training)
     cells = [torch.as_tensor(c, dtype=torch.long, device=device) for c in (training, validation)]
-    return Fold(number, model, statistics, *cells, optimiser, scheduler)
-
-
-def batches(fold: Fold, config: Config) -> list[Tensor]:
-    """The cells of each batch of the fold's current epoch, drawn from seed, fold and epoch.
-
-    The cells are spread evenly, so that no batch is much smaller than the others.
-    """
-    rng = np.random.default_rng([config.seed, fold.number, fold.epoch])
-    order = torch.from_numpy(rng.permutation(len(fold.training_cells))).to(fold.training_cells.device)
-    n = -(-len(order) // config.training.batch_cells)
-    return list(torch.tensor_split(fold.training_cells[order], n))
+    return Fold(number, model, statistics, *cells, optimiser, scheduler, average, member)
 
 
 class Objective:
-    """The loss of an experiment on any cells of the data."""
+    """The loss of an experiment on any cells of the data.
+
+    Attributes
+    ----------
+    records : Records
+        What is validated.
+    sampled : Records or Years
+        What is trained on.
+    """
 
     def __init__(self, data: Data, config: Config, experiment: Experiment):
         self.data, self.config = data, config
         self.priors = experiment.priors
         self.constraints = data.constraints
         self.outputs = required_outputs(self.constraints)
-        self.averaging = data.averaging()
-        self.calendar = data.calendar()
+        self.records = Records(data, config.model.spin_up_passes)
+        self.sampled = Years(data) if config.training.sampling == "years" else self.records
 
-    def monthly(self, models: list[DailyModel], cells: list[Tensor]) -> list[dict[str, Tensor]]:
-        """Monthly means (cell, month) of the outputs that are compared, of each model on its cells."""
-        forcing = [self.data.forcing[c] for c in cells]
-        static = [self.data.static[c] for c in cells]
+    def monthly(self, models: list[DailyModel], parts: list[Batch]) -> list[dict[str, Tensor]]:
+        """Monthly means (sample, month) of the outputs that are compared, of each model on its batch."""
+        static = [part.static for part in parts]
         simulate_many = models[0].simulate_many
-        states = [model.initial_state(len(c)) for model, c in zip(models, cells)]
+        states = [model.initial_state(len(s)) for model, s in zip(models, static)]
         with torch.no_grad():
-            for _ in range(self.config.model.spin_up_passes):
-                states = [state for _, state in simulate_many(models, forcing, static, states, ())]
-        daily = simulate_many(models, forcing, static, states, self.outputs)
-        return [{name: series @ self.averaging for name, series in series_of.items()} for series_of, _ in daily]
+            for _ in range(parts[0].passes):
+                found = simulate_many(models, [part.warm_up for part in parts], static, states, ())
+                states = [state for _, state in found]
+        daily = simulate_many(models, [part.forcing for part in parts], static, states, self.outputs)
+        return [
+            {name: part.means(series) for name, series in series_of.items()}
+            for part, (series_of, _) in zip(parts, daily, strict=True)
+        ]
 
-    def losses(self, fold: Fold, predictions: dict[str, Tensor], cells: Tensor) -> dict[str, Tensor]:
-        """Loss of each constraint and prior on `cells`, and their weighted sum ``total``."""
+    def losses(
+        self, fold: Fold, predictions: dict[str, Tensor], part: Batch, model: DailyModel | None = None
+    ) -> dict[str, Tensor]:
+        """Loss of each constraint and prior on a batch, and their weighted sum ``total``; of the fold's model, or `model`."""
         losses = constraint_losses(
-            predictions,
-            {name: target[cells] for name, target in self.data.targets.items()},
-            self.data.area[cells],
-            self.calendar,
-            self.constraints,
-            fold.statistics.targets,
+            predictions, part.targets, part.area, part.calendar, self.constraints, fold.statistics.targets
         )
         total = sum(self.constraints[name].weight * loss for name, loss in losses.items())
-        priors = prior_losses(fold.model.constants(), self.priors)
+        priors = prior_losses((model or fold.model).constants(), self.priors)
         return losses | priors | {"total": total + sum(priors.values())}
 
     @torch.no_grad()
     def validate(self, folds: list[Fold]) -> None:
-        """Record the loss on all validation cells at once, as one batch; keep the weights if they are the best."""
+        """Record the loss on all validation cells at once, as one batch; keep the weights if they are the best, or the latest
+        where the training is counted in steps."""
         # more at once on a GPU, to keep it busy
         size = max(self.config.training.batch_cells, 64 if self.data.forcing.device.type == "cpu" else 1024)
         parts = [f.validation_cells.split(size) for f in folds]
         collected: list[list[dict[str, Tensor]]] = [[] for _ in folds]
         for k in range(max(len(p) for p in parts)):
             active = [i for i, p in enumerate(parts) if k < len(p)]
-            found = self.monthly([folds[i].model for i in active], [parts[i][k] for i in active])
+            taken = [self.records.batch(parts[i][k]) for i in active]
+            found = self.monthly([folds[i].result for i in active], taken)
             for i, prediction in zip(active, found):
                 collected[i].append(prediction)
         for fold, pieces in zip(folds, collected):
             predictions = {name: torch.cat([piece[name] for piece in pieces]) for name in self.outputs}
-            losses = {k: float(v) for k, v in self.losses(fold, predictions, fold.validation_cells).items()}
+            everything = self.records.batch(fold.validation_cells)
+            found = self.losses(fold, predictions, everything, fold.result)
+            losses = {k: float(v) for k, v in found.items()}
             fold.record("validation", losses)
-            fold.record("all", {f"constant:{k}": float(v) for k, v in fold.model.constants().items()})
-            if losses["total"] < fold.best_loss:
+            fold.record("all", {f"constant:{k}": float(v) for k, v in fold.result.constants().items()})
+            if losses["total"] < fold.best_loss or self.config.training.steps is not None:
                 fold.best_loss, fold.best_epoch = losses["total"], fold.epoch
-                fold.best_weights = {k: v.detach().clone() for k, v in fold.model.state_dict().items()}
+                fold.best_weights = {k: v.detach().clone() for k, v in fold.result.state_dict().items()}
 
 
-def train_step(folds: list[Fold], objective: Objective, cells: list[Tensor]) -> list[dict[str, float] | None]:
+def batches(fold: Fold, objective: Objective) -> list[Tensor]:
+    """The samples of each batch of the fold's current epoch, drawn from seed, fold, member and epoch.
+
+    They are spread evenly, so that no batch is much smaller than the others. The last epoch ends with the last step.
+    """
+    training = objective.config.training
+    samples = objective.sampled.samples(fold.training_cells)
+    rng = np.random.default_rng(seeds(objective.config, fold.number, fold.member, fold.epoch))
+    order = torch.from_numpy(rng.permutation(len(samples))).to(samples.device)
+    drawn = list(torch.tensor_split(samples[order], -(-len(order) // training.batch_cells)))
+    begun = fold.step - fold.progress["batches"]  # steps before this epoch
+    return drawn if training.steps is None else drawn[: training.steps - begun]
+
+
+def train_step(folds: list[Fold], objective: Objective, samples: list[Tensor]) -> list[dict[str, float] | None]:
     """One optimiser step of each fold on its batch.
 
     Returns
@@ -175,20 +211,23 @@ def train_step(folds: list[Fold], objective: Objective, cells: list[Tensor]) -> 
     """
     for fold in folds:
         fold.optimiser.zero_grad(set_to_none=True)
-    predictions = objective.monthly([fold.model for fold in folds], cells)
-    losses = [objective.losses(fold, p, c) for fold, p, c in zip(folds, predictions, cells)]
+    parts = [objective.sampled.batch(drawn) for drawn in samples]
+    predictions = objective.monthly([fold.model for fold in folds], parts)
+    losses = [objective.losses(fold, p, part) for fold, p, part in zip(folds, predictions, parts)]
     # the folds share nothing: the gradient of the sum is each one's own
     sum(loss["total"] for loss in losses).backward()
     result: list[dict[str, float] | None] = []
-    clip = objective.config.training.clip
+    training = objective.config.training
     for fold, loss in zip(folds, losses):
         gradients = [p.grad for p in fold.model.parameters() if p.grad is not None]
         finite = torch.stack([torch.isfinite(g).all() for g in gradients] + [torch.isfinite(loss["total"])]).all()
         if not finite:
             result.append(None)
             continue
-        torch.nn.utils.clip_grad_value_(fold.model.parameters(), clip)
+        clip(list(fold.model.parameters()), training)
         fold.optimiser.step()
+        if fold.average is not None:
+            fold.average.update_parameters(fold.model)
         result.append({k: float(v.detach()) for k, v in loss.items()})
     return result
 
@@ -204,12 +243,16 @@ def run_epoch(folds: list[Fold], objective: Objective, after_batch: Callable[[],
     after_batch : callable
         Called after each step; may save the folds, which then go on from there.
     """
-    drawn = [batches(fold, objective.config) for fold in folds]
+    in_steps = objective.config.training.steps is not None
+    drawn = [batches(fold, objective) for fold in folds]
     while active := [i for i, fold in enumerate(folds) if fold.progress["batches"] < len(drawn[i])]:
-        cells = [drawn[i][folds[i].progress["batches"]] for i in active]
-        for i, losses in zip(active, train_step([folds[i] for i in active], objective, cells)):
+        samples = [drawn[i][folds[i].progress["batches"]] for i in active]
+        for i, losses in zip(active, train_step([folds[i] for i in active], objective, samples)):
             done = folds[i].progress
             done["batches"] += 1
+            folds[i].step += 1
+            if in_steps:
+                folds[i].scheduler.step()
             if losses is None:
                 done["skipped_batches"] += 1
                 continue
@@ -225,19 +268,25 @@ def run_epoch(folds: list[Fold], objective: Objective, after_batch: Callable[[],
     for fold in folds:
         if fold.epoch == 0 and not np.isfinite(fold.best_loss):
             raise FloatingPointError(f"fold {fold.number}: the validation loss of the first epoch is not finite")
-        fold.scheduler.step()
+        if not in_steps:
+            fold.scheduler.step()
         fold.epoch += 1
         fold.progress = {"batches": 0, "skipped_batches": 0, "sums": {}}
 
 
-KEPT = ("epoch", "progress", "best_epoch", "best_loss", "best_weights", "history")
+KEPT = ("epoch", "step", "progress", "best_epoch", "best_loss", "best_weights", "history")
 """What a checkpoint holds beside the states of model, optimiser and schedule."""
+
+
+def stateful(fold: Fold) -> tuple[str, ...]:
+    """The parts of a fold that have a state of their own."""
+    return ("model", "optimiser", "scheduler") + (() if fold.average is None else ("average",))
 
 
 def save_checkpoint(fold: Fold, path: Path, fingerprint: str) -> None:
     """Write all that the fold needs to go on as if nothing had happened."""
     state = {name: getattr(fold, name) for name in KEPT}
-    state |= {name: getattr(fold, name).state_dict() for name in ("model", "optimiser", "scheduler")}
+    state |= {name: getattr(fold, name).state_dict() for name in stateful(fold)}
     with whole(path) as file:
         torch.save(state | {"fingerprint": fingerprint}, file)
 
@@ -254,7 +303,7 @@ def load_checkpoint(fold: Fold, path: Path, fingerprint: str) -> bool:
     if state.pop("fingerprint") != fingerprint:
         log.info("%s is of another configuration or other data; training starts anew", path)
         return False
-    for name in ("model", "optimiser", "scheduler"):
+    for name in stateful(fold):
         getattr(fold, name).load_state_dict(state.pop(name))
     for name, value in state.items():
         setattr(fold, name, value)
