@@ -204,7 +204,9 @@ class Measurement:
         moments = statistics_of(data, torch.arange(given.cells))
         data = data.to(self.device)
         everything = np.arange(given.cells)
-        self.trained = [loop.build_fold(k, config, data, moments, everything, everything) for k in range(given.folds)]
+        self.trained = [
+            loop.build_fold(k, config, "cv", data, moments, everything, everything) for k in range(given.folds)
+        ]
         self.data, self.objective = data, loop.Objective(data, config, config.experiments["cv"])
         self.batch = [torch.arange(given.cells, device=self.device)] * given.folds
         self.clock = Clock(self.device, given.processor_time)

@@ -152,7 +152,7 @@ def train_steps(backend, folds, steps=2):
     data = load(store.isel(time=slice(0, 90), month=slice(0, 3)), config, config.experiments["cv"])
     cells = {0: np.arange(5), 1: np.arange(2, 10), 2: np.arange(4, 8)}
     moments = statistics(data, torch.arange(10))
-    running = [loop.build_fold(k, config, data, moments, cells[k], cells[k]) for k in folds]
+    running = [loop.build_fold(k, config, "cv", data, moments, cells[k], cells[k]) for k in folds]
     objective = loop.Objective(data, config, config.experiments["cv"])
     drawn = [loop.batches(fold, objective) for fold in running]
     losses = [loop.train_step(running, objective, [d[k % len(d)] for d in drawn]) for k in range(steps)]

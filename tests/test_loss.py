@@ -171,10 +171,11 @@ def setup():
 
 def losses_on(store, config, cells):
     data = load(store, config, Experiment())
-    fold = build_fold(0, config, data, statistics(data, torch.arange(8)), np.arange(8), np.arange(8, 12))
+    fold = build_fold(0, config, "cv", data, statistics(data, torch.arange(8)), np.arange(8), np.arange(8, 12))
     objective = Objective(data, config, Experiment())
-    (prediction,) = objective.monthly([fold.model], [cells])
-    return fold, objective.losses(fold, prediction, cells)
+    part = objective.sampled.batch(cells)
+    (prediction,) = objective.monthly([fold.model], [part])
+    return fold, objective.losses(fold, prediction, part)
 
 
 def test_a_gap_changes_its_own_constraint_only_and_nothing_becomes_nan(setup):

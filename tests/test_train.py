@@ -115,7 +115,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(trained, store, split, tm
     monkeypatch.setattr("h2cm.train.run_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
         train(store, split, configuration(), "cv", [0], tmp_path)
-    assert (tmp_path / "training" / "cv" / "fold_0" / "checkpoint.pt").exists()
+    assert (tmp_path / "training" / "cv" / "fold_0" / "checkpoint_0.pt").exists()
     assert not (tmp_path / "training" / "cv" / "fold_0" / "model.safetensors").exists()
     epochs = []
     monkeypatch.setattr("h2cm.train.run_epoch", lambda f, o, a: (epochs.append(f[0].epoch), run_epoch(f, o, a)))
@@ -283,9 +283,9 @@ def test_a_batch_that_is_not_finite_is_skipped_and_counted(store, split, tmp_pat
     calls = []
     losses = loop.Objective.losses
 
-    def poisoned(self, fold, predictions, cells):
-        found = losses(self, fold, predictions, cells)
-        calls.append(len(cells))
+    def poisoned(self, fold, predictions, part, model=None):
+        found = losses(self, fold, predictions, part, model)
+        calls.append(part)
         return found | {"total": found["total"] * float("nan")} if len(calls) == 1 else found
 
     monkeypatch.setattr(loop.Objective, "losses", poisoned)

@@ -32,7 +32,7 @@ def draw(folder: Path, config: Config) -> Drawing:
     for axis, part in zip(axes.flat, parts, strict=False):
         for table in losses.values():
             curves = table.pivot_table(index="epoch", columns=["constraint", "cells"], values="loss")
-            best = curves["total", "validation"].idxmin()
+            best = curves.index[-1] if config.training.steps else curves["total", "validation"].idxmin()
             for cells, colour in (("train", TRAIN), ("validation", VALIDATION)):
                 if (part, cells) in curves and np.isfinite(curves[part, cells]).any():
                     axis.plot(curves[part, cells], color=colour, linewidth=0.7)
