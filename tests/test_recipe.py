@@ -252,3 +252,10 @@ def test_what_cannot_be_trained_is_refused(training, message):
     values["training"] |= training
     with pytest.raises(ConfigError, match=message):
         parse(values)
+
+
+def test_the_table_of_networks_is_that_of_the_variant(tmp_path):
+    from h2cm.results.tables import networks
+
+    coupling = networks.make(tmp_path, configuration("open")).set_index("network").loc["coupling", "inputs"]
+    assert coupling == ", ".join(GUIDANCES["open"].rows["coupling"].inputs)

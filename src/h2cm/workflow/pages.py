@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from h2cm.model.networks import GUIDANCE
+from h2cm.model.networks import GUIDANCE, GUIDANCES
 from h2cm.results.evaluate.fold import COLUMNS
 from h2cm.results.evaluate.metrics import METRICS
 from h2cm.sources import catalogue
@@ -84,6 +84,17 @@ def _attributes() -> str:
     return table(("", "name", "unit", "product"), rows)
 
 
+def _open() -> str:
+    rows = []
+    for name, row in GUIDANCES["open"].rows.items():
+        published = GUIDANCE.rows[name]
+        seen = [f"`{i}`" for i in row.inputs if i not in published.inputs]
+        changed = [f"`{o}`: `{how}`" for o, how in row.outputs.items() if published.outputs.get(o) != how]
+        if seen or changed:
+            rows.append((f"`{name}`", ", ".join(seen), ", ".join(changed)))
+    return table(("network", "sees besides", "other activation"), rows)
+
+
 def _networks() -> str:
     rows = (
         (f"`{row.name}`", row.kind, ", ".join(f"`{i}`" for i in row.inputs), ", ".join(f"`{o}`" for o in row.outputs))
@@ -101,6 +112,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "metrics": _metrics,
     "attributes": _attributes,
     "networks": _networks,
+    "open": _open,
 }
 
 

@@ -39,6 +39,8 @@ DRAWN = (
     "constraints.*.compare",
     "constraints.*.years",
     "split.folds",
+    "model.variant",
+    "training.steps",
     "experiments",
     "evaluation",
 )

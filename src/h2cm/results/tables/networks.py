@@ -1,11 +1,11 @@
-"""The guided networks (Table 2 of the paper), from the rows that the model is built from."""
+"""The guided networks (Table 2 of the paper), from the rows that the run's model is built from."""
 
 from pathlib import Path
 
 import pandas as pd
 
 from h2cm.config import Config
-from h2cm.model.networks import HIDDEN, NETWORKS, WIDTHS
+from h2cm.model.networks import GUIDANCES, HIDDEN, WIDTHS
 
 KINDS = {
     "fcnn": f"fully connected, {' and '.join(map(str, WIDTHS))} hidden units",
@@ -23,5 +23,5 @@ def make(folder: Path, config: Config) -> pd.DataFrame:
             "kind": KINDS[network.kind],
             "role": network.role,
         }
-        for network in NETWORKS.values()
+        for network in GUIDANCES[config.model.variant].rows.values()
     )
