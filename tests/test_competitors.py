@@ -263,7 +263,7 @@ def test_a_killed_lstm_goes_on_to_the_same_weights(store, split, tmp_path, monke
 def test_losses_have_the_layout_of_any_other_model(store, split, tmp_path, name):
     run(short(store), split, name, tmp_path)
     losses = pd.read_csv(tmp_path / "training" / name / "fold_0" / "losses.csv")
-    assert list(losses.columns) == ["epoch", "cells", "constraint", "loss"]
+    assert list(losses.columns) == ["epoch", "cells", "constraint", "loss", "member"]
     shown = set(losses.query("cells == 'validation'")["constraint"]) - {"total"}
     # an anomaly of the mean over all cells is nothing that trees learn from single cells
     assert shown == set(PAPER_CONSTRAINTS) - ({"nee_carboscope"} if name == "gradient_boosting" else set())

@@ -16,7 +16,7 @@ from h2cm.model.members import Members
 from h2cm.model.networks import ACTIVATIONS, GUIDANCE, INVERSES
 from h2cm.model.prediction import predict
 from h2cm.model.ranges import GLOBAL_VALUES
-from h2cm.train import loop, train
+from h2cm.train import guard, loop, train
 from h2cm.train.data import load, statistics
 from h2cm.train.sampling import DAYS, Records, Years
 from h2cm.train.schedule import clip, optimiser_of, share_of_rate
@@ -134,10 +134,10 @@ def test_the_first_member_is_the_fold_without_others(trained, store, split, tmp_
 def test_a_killed_training_goes_on_to_the_same_weights(trained, store, split, tmp_path, monkeypatch):
     run_epoch = loop.run_epoch
 
-    def killed(folds, objective, progress=None):
+    def killed(folds, objective, after_batch):
         if folds[0].epoch == 1:
             raise KeyboardInterrupt
-        run_epoch(folds, objective, progress)
+        run_epoch(folds, objective, after_batch)
 
     monkeypatch.setattr(h2cm.train, "run_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -146,6 +146,26 @@ def test_a_killed_training_goes_on_to_the_same_weights(trained, store, split, tm
     train(store, split, configuration(**TOWERS), "cv", [0], tmp_path)
     one, two = (trained_weights(folder).state_dict() for folder in (trained, tmp_path))
     assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
+
+
+def test_a_training_stopped_within_its_last_epoch_goes_on_to_the_same_weights(
+    trained, store, split, tmp_path, monkeypatch
+):
+    """Four of five steps: the epoch ends with the last one, wherever training was taken up."""
+    after_batch, calls = guard.Guard.after_batch, []
+
+    def stopped(self):
+        calls.append(self)
+        self.asked = self.asked or len(calls) == 5  # three batches, the end of the epoch, one batch
+        after_batch(self)
+
+    monkeypatch.setattr(guard.Guard, "after_batch", stopped)
+    with pytest.raises(SystemExit):
+        train(store, split, configuration(**TOWERS), "cv", [0], tmp_path)
+    monkeypatch.setattr(guard.Guard, "after_batch", after_batch)
+    train(store, split, configuration(**TOWERS), "cv", [0], tmp_path)
+    one, two = (trained_weights(folder).state_dict() for folder in (trained, tmp_path))
+    assert all(torch.equal(one[k], two[k]) for k in one)
 
 
 def test_years_give_the_monthly_means_and_targets_of_the_record(store):
@@ -190,8 +210,8 @@ def test_a_year_without_any_observation_is_not_drawn(store):
 def test_training_ends_with_the_last_step_and_keeps_it(trained):
     losses = pd.read_csv(trained / "training" / "cv" / "fold_0" / "losses.csv")
     # 3 cells of 3 years are 3 batches: 5 steps end within the second epoch
-    assert losses.groupby("member")["epoch"].max().tolist() == [1, 1]
-    last = losses.query("member == 0 and epoch == 1 and constraint == 'constant:q10'")["loss"].item()
+    assert losses.groupby("member")["epoch"].max().tolist() == [2, 2]
+    last = losses.query("member == 0 and epoch == 2 and constraint == 'constant:q10'")["loss"].item()
     kept = trained_weights(trained).members[0]
     assert float(kept.constants()["q10"]) == pytest.approx(last, rel=1e-6)
 

@@ -237,7 +237,7 @@ def train_trees(
     from h2cm.train.boosting import fit_fold
 
     regressors, history = fit_fold(data, cells, config, experiment, fold)
-    losses = pd.DataFrame(history)
+    losses = pd.DataFrame(history).assign(member=0)
     total = losses.query("cells == 'validation' and constraint == 'total'")["loss"]
     log.info("%s fold %d: %d trees, validation loss %.4f", experiment, fold, len(total), total.iloc[-1])
     save_csv(losses, place("losses"))
