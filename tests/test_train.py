@@ -82,13 +82,13 @@ def trained(store, split, tmp_path_factory):
 def test_files_say_all_that_is_needed(trained, store):
     losses = pd.read_csv(trained / "training" / "cv" / "fold_0" / "losses.csv")
     assert set(losses["cells"]) == {"train", "validation", "all"}
-    assert set(losses["epoch"]) == {0, 1, 2}
+    assert set(losses["epoch"]) == {1, 2, 3}
     total = losses.query("cells == 'validation' and constraint == 'total'").set_index("epoch")["loss"]
     parts = losses.query("cells == 'validation' and constraint in @CONSTRAINTS").groupby("epoch")["loss"].sum()
     np.testing.assert_allclose(total, parts, rtol=1e-5)
     metadata = weights.read_metadata(trained / "training" / "cv" / "fold_0" / "model.safetensors")
     assert metadata["fold"] == 0 and metadata["experiment"] == "cv"
-    assert metadata["best_epoch"] == int(total.idxmin()) + 1
+    assert metadata["best_epoch"] == int(total.idxmin())
     assert metadata["config"]["training"]["batch_cells"] == 4
     assert "torch" in metadata["provenance"]["versions"]
 
@@ -166,7 +166,7 @@ def test_sigterm_saves_between_two_batches(trained, store, split, tmp_path, monk
         with pytest.raises(SystemExit) as ended:
             train(store, split, configuration(), "cv", folds, tmp_path)
     assert ended.value.code == 143 and signal.getsignal(signal.SIGTERM) == before
-    kept = torch.load(tmp_path / "training" / "cv" / "fold_0" / "checkpoint.pt", weights_only=True)
+    kept = torch.load(tmp_path / "training" / "cv" / "fold_0" / "checkpoint_0.pt", weights_only=True)
     assert (kept["epoch"], kept["progress"]["batches"]) == {1: (0, 1), 2: (0, 2), 3: (1, 1)}[batches]
     calls = []
     step = loop.train_step
@@ -186,7 +186,7 @@ def test_long_epochs_have_checkpoints_within_them(store, split, tmp_path, monkey
     stopped_after(2, monkeypatch, kill)
     with pytest.raises(KeyboardInterrupt):
         train(store, split, configuration(), "cv", [0], tmp_path)
-    kept = torch.load(tmp_path / "training" / "cv" / "fold_0" / "checkpoint.pt", weights_only=True)
+    kept = torch.load(tmp_path / "training" / "cv" / "fold_0" / "checkpoint_0.pt", weights_only=True)
     assert (kept["epoch"], kept["progress"]["batches"]) == (0, 1)
 
 
@@ -260,7 +260,7 @@ def test_the_best_epoch_is_kept_and_training_stops(store, split, tmp_path):
     losses = pd.read_csv(tmp_path / "training" / "cv" / "fold_0" / "losses.csv")
     total = losses.query("cells == 'validation' and constraint == 'total'").set_index("epoch")["loss"]
     assert len(total) < 30
-    assert len(total) - 1 - total.idxmin() == 2
+    assert len(total) - total.idxmin() == 2
     constants = losses.query("constraint == 'constant:q10'").set_index("epoch")["loss"]
     model = weights.load(tmp_path / "training" / "cv" / "fold_0" / "model.safetensors")
     assert float(model.constants()["q10"]) == pytest.approx(constants[total.idxmin()], rel=1e-6)
