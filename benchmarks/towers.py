@@ -213,25 +213,31 @@ SUMMARIES = {
 
 
 def table(folder: Path, values: dict, seeds: Iterable[int], against: str, role: str) -> pd.DataFrame:
-    """The summaries of every row that is complete, and the 90 % interval of its difference from `against`."""
+    """The summaries of every row that is complete, and its difference from `against` with as many seeds (90 % interval)."""
     config, _ = configuration(values, "recipe", 0)
     target = observed(store(config, folder))
-    found = {row: ensemble(folder, row, config.split.folds, seeds) for row in ROWS}
-    skills = {row: skill(means[role], target) for row, (means, n, _) in found.items() if n}
-    rng, lines = np.random.default_rng(0), []
-    sites = skills[against].index
-    drawn = rng.integers(0, len(sites), (DRAWS, len(sites)))
-    for row, of_row in skills.items():
-        of_row = of_row.reindex(sites)
+
+    def of(row: str, chosen: Iterable[int]) -> tuple[pd.DataFrame | None, int, float]:
+        means, n, seconds = ensemble(folder, row, config.split.folds, chosen)
+        return (skill(means[role], target) if n else None), n, seconds
+
+    lines = []
+    for row in ROWS:
+        own, n, seconds = of(row, seeds)
+        complete = [s for s in seeds if row in SEEDLESS or of(row, [s])[1]]
+        other, _, _ = of(against, complete)
+        if own is None or other is None:
+            continue
+        own = own.reindex(other.index)
+        drawn = np.random.default_rng(0).integers(0, len(own), (DRAWS, len(own)))
         for name in VARIABLES:
             for summary, (metric, reduce) in SUMMARIES.items():
-                own, other = (frame[metric, name].to_numpy() for frame in (of_row, skills[against]))
-                line = {"row": row, "seeds": found[row][1], "cpu_seconds": found[row][2], "variable": name}
-                line |= {"summary": summary, "towers": int(np.isfinite(own).sum()), "value": float(reduce(own))}
-                difference = reduce(own[drawn]) - reduce(other[drawn])
-                line |= {"difference": line["value"] - float(reduce(other))}
-                line |= dict(zip(("low", "high"), np.nanquantile(difference, (0.05, 0.95)), strict=True))
-                lines.append(line)
+                mine, theirs = (frame[metric, name].to_numpy() for frame in (own, other))
+                line = {"row": row, "seeds": n, "cpu_seconds": seconds, "variable": name, "summary": summary}
+                line |= {"towers": int(np.isfinite(mine).sum()), "value": float(reduce(mine))}
+                difference = reduce(mine[drawn]) - reduce(theirs[drawn])
+                line |= {"difference": line["value"] - float(reduce(theirs))}
+                lines.append(line | dict(zip(("low", "high"), np.nanquantile(difference, (0.05, 0.95)), strict=True)))
     return pd.DataFrame(lines)
 
 
