@@ -84,7 +84,7 @@ def test_configuration_files_are_valid(path):
         ("constraints.cue.compare", "monthly", "constraints.cue.compare: expected a comparison of one value a cell, "),
         ("constraints.cue.prediction", "gpp", "constraints.cue.prediction: expected one of cue, wue (found 'gpp')"),
         ("prediction.daily", ["gdp"], "prediction.daily: expected one of "),
-        ("figures", ["split_mop"], "figures: 'split_mop' is none of metrics_carbon"),
+        ("figures", ["split_mop"], "figures: 'split_mop' is none of carbon_cycle"),
         ("grid.resolution", 7, "grid.resolution: expected a divisor of 180 degrees, got 7"),
         ("grid.bounds", [0, 0, 0.5, 0.5], "grid.bounds: [0.0, 0.0, 0.5, 0.5] holds no centre"),
     ],

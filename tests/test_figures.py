@@ -195,7 +195,7 @@ def test_towers_without_flux_constraints_have_no_table_of_skill():
     config = fake_config("towers")
     config = config.model_copy(update={"constraints": {"fapar": config.constraints["fapar"]}})
     assert table_names(config) == ["networks", "constants"]
-    assert set(figure_names(config)) == {"training_curves", "constants", "tower_map"}
+    assert set(figure_names(config)) == {"carbon_cycle", "architecture", "training_curves", "constants", "tower_map"}
 
 
 def test_skill_of_a_tower_is_that_of_the_fold_that_left_it_out(runs):
