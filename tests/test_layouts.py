@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 import product_files as make
+from h2cm import store
 from h2cm.config import parse
 from h2cm.sources import catalogue, products
 from h2cm.sources.harmonise import harmonise
@@ -250,6 +251,10 @@ def test_a_flux_that_is_not_used_need_not_be_readable(tmp_path):
     values = harmonise("cue", config("2003-01-01", "2003-02-28"), tmp_path, CELL)
     assert float(values[0]) == pytest.approx(1.0) and values.attrs["members"] == "DLEM, JULES"
     assert values.attrs["left_out"].startswith("ISAM: trendy: ISAM_S3_gpp.nc: gpp: expected the unit 'kg m-2 s-1'")
+    store.write(values, tmp_path / "store" / "cue.nc", "trendy")
+    area = CELL["area"] if "area" in CELL else xr.DataArray(np.ones(values.sizes["cell"]), dims="cell")
+    listed = store.summarise(store.open_store(tmp_path / "store").assign(area=area)).set_index("variable")
+    assert listed.loc["cue", "members"] == "DLEM, JULES" and listed.loc["cue", "left_out"].startswith("ISAM: ")
 
 
 # --- others --------------------------------------------------------------------------------------------------------

@@ -213,7 +213,7 @@ def check_redrawn(copy: Path, results: Path) -> None:
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    ran = set(re.findall(r"^(?:local)?rule (\w+):", said, re.MULTILINE))
+    ran = set(re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", said))
     assert ran == {"figure", "table", "report_page", "redraw"}
     made = {str(file.relative_to(reduced)) for file in reduced.rglob("*") if file.is_file()} - {
         str(file.relative_to(reduced)) for file in before

@@ -120,7 +120,7 @@ def open_store(source: str | Path | Iterable[str | Path]) -> xr.Dataset:
 
 
 def summarise(dataset: xr.Dataset) -> pd.DataFrame:
-    """Range, mean and missing share of each variable (areas weigh the mean)."""
+    """Range, mean and missing share of each variable (areas weigh the mean); of an ensemble who is in it, who is not and why."""
     rows = []
     for name, data in dataset.data_vars.items():
         present = data.notnull()
@@ -134,6 +134,8 @@ def summarise(dataset: xr.Dataset) -> pd.DataFrame:
                 "mean": float(mean),
                 "missing": float(1 - present.mean()),
                 "source": data.attrs.get("source", ""),
+                "members": data.attrs.get("members", ""),
+                "left_out": data.attrs.get("left_out", ""),
             }
         )
     return pd.DataFrame(rows)

@@ -63,7 +63,7 @@ def draw(folder: Path, config: Config) -> Drawing:
         axes[1, 0].plot(*backgrounds[1].project(*outline(region)), color="#D55E00", linewidth=0.8)
         letters(axes)
     figure.legend(handles=_handles(igbp, test), loc="outside lower center", ncols=4)
-    data = xr.Dataset({"igbp": ("cell", igbp), "test": ("cell", test.astype("i4"))}, cells.coords)
+    data = xr.Dataset(coords=cells.coords).assign(igbp=("cell", igbp), test=("cell", test.astype("i4")))
     data = data.assign(site=("cell", cells["site"].values.astype(str)))
     return Drawing(figure, data, facts_of_run(run))
 
