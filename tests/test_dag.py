@@ -151,7 +151,7 @@ def test_a_given_configuration_replaces_the_default(done, tmp_path):
     ("changes", "message"),
     [
         ({"training": {"epoch": 3}}, "config/config.yaml: training.epoch: Extra inputs are not permitted (found 3)"),
-        ({"figures": ["map"]}, "config/config.yaml: figures: 'map' is none of split_map"),
+        ({"figures": ["map"]}, "config/config.yaml: figures: 'map' is none of carbon_cycle"),
     ],
 )
 def test_a_mistake_in_the_configuration_is_said_plainly(done, edit, changes, message):

@@ -145,7 +145,9 @@ def test_kept_memory_grows_with_the_stretches_not_the_days():
 
 def train_steps(backend, folds, steps=2):
     """Losses and gradients of some steps, of folds side by side."""
-    values = {"run": "test", "source": "twin", "constraints": PAPER_CONSTRAINTS, "split": {"folds": 3}}
+    # three months have no anomalies from a mean seasonal cycle
+    constraints = {name: row for name, row in PAPER_CONSTRAINTS.items() if name != "nee_carboscope"}
+    values = {"run": "test", "source": "twin", "constraints": constraints, "split": {"folds": 3}}
     training = {"batch_cells": 3, "device": "cpu"}
     config = parse(values | {"experiments": {"cv": {}}, "training": training, "model": {"backend": backend}})
     store = make_store(cells=10, years=1)

@@ -62,7 +62,7 @@ def test_real_files(name, read_as, words):
     assert report.read_as == read_as and words in str(report), str(report)
 
 
-FORMS = sorted(products.PRODUCTS.keys() - {"mauna_loa", "trendy", "modis_fapar"})
+FORMS = sorted(products.PRODUCTS.keys() - {"mauna_loa", "trendy", "modis_fapar", "simulations"})
 
 
 @pytest.mark.parametrize("product", FORMS)

@@ -1,6 +1,7 @@
 """What runs again after which change: a table, each row tried with a real Snakemake on a finished run.
 
-The run and its pretended files are those of test_dag.py.
+The run and its pretended files are those of test_dag.py. Of summaries, figures and tables counts only whether any is drawn: how
+many there are is what their registries say.
 """
 
 from __future__ import annotations
@@ -39,6 +40,14 @@ def delete(path):
 
 def anew(path):
     return ("anew", path)
+
+
+def counted(jobs):
+    """Jobs by rule; what is drawn counts as one."""
+    drawing = {"summary", "figure", "table"}
+    return {rule: n for rule, n in jobs.items() if rule not in drawing} | (
+        {"drawn": 1} if drawing & jobs.keys() else {}
+    )
 
 
 P = "src/h2cm/sources/products/"
@@ -159,21 +168,21 @@ def test_exactly_these_rules_run_again(done, edit, name):  # noqa: F811 - the fi
             section = section.setdefault(key, {})
         section[last] = what[1]
         edit("config/config.yaml", yaml.safe_dump(CONFIG), yaml.safe_dump(changed, sort_keys=False))
-        assert planned(done) == expected
+        assert counted(planned(done)) == counted(expected)
     elif kind == "code":
         edit(*what)
-        assert planned(done) == expected
+        assert counted(planned(done)) == counted(expected)
     elif kind == "delete":
         (run / what[0]).rename(run / "away")
         jobs = planned(done)
         (run / "away").rename(run / what[0])
-        assert jobs == expected
+        assert counted(jobs) == counted(expected)
     else:
         before = (run / what[0]).stat()
         (run / what[0]).touch()
         jobs = planned(done)
         os.utime(run / what[0], ns=(before.st_atime_ns, before.st_mtime_ns))
-        assert jobs == expected
+        assert counted(jobs) == counted(expected)
 
 
 def test_a_finished_run_has_nothing_left_to_do(done):  # noqa: F811

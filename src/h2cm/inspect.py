@@ -376,7 +376,7 @@ def draw(field: xr.DataArray, title: str, path: Path) -> None:
     figure.colorbar(drawn, label=field.attrs.get("units", ""))
     axes.set(title=title, xlabel="longitude (degrees)", ylabel="latitude (degrees)")
     axes.title.set_fontsize(7)
-    figure.savefig(path)
+    figure.savefig(path, dpi=100)
     plt.close(figure)
 
 
