@@ -113,7 +113,7 @@ ROWS = {
     ),
     "how a competitor is read": (
         code(P + "trendy.py", "\ndef read(", "\nEDITED = True\n\n\ndef read("),
-        {"comparison": 1},
+        {"comparison": 1, "figure": 1, "report_page": 1},
     ),
     "regridding code": (code("src/h2cm/space/regrid.py", "\ndef ", "\nEDITED = True\n\n\ndef "), EARTH),
     "the split": (code("src/h2cm/train/split.py", "\ndef ", "\nEDITED = True\n\n\ndef "), SPLIT),
