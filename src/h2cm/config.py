@@ -259,8 +259,8 @@ class Evaluation(Section):
     par_per_net_radiation: PositiveFloat = Field(
         1.18,
         description="photosynthetically active radiation for each W m-2 of net radiation, where that is positive: stands for "
-        "0.45 of the incoming short wave, which the store does not hold (184 W m-2 over land at a net radiation of 70 W m-2, "
-        "doi:10.1007/s00382-014-2430-z); decides the level of the light-use efficiency, nothing else",
+        "0.45 of the incoming short wave, which the store does not hold; the default is an assumption (2.6 W m-2 of short wave "
+        "for each W m-2 of net radiation) without a source; decides the level of the light-use efficiency, nothing else",
     )
     rain_response: RainResponse = Field(RainResponse(), description="figure `rain_response`")
 
