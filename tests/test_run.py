@@ -206,7 +206,11 @@ def check_redrawn(copy: Path, results: Path) -> None:
     # Not as a part of the make that may run these tests: it would name its folders in between.
     alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     command = subprocess.run(
-        ["make", "-n", "-o", "env", "redraw", "RUN=earth", "CORES=2"], cwd=copy, env=alone, capture_output=True, text=True
+        ["make", "-n", "-o", "env", "redraw", "RUN=earth", "CORES=2"],
+        cwd=copy,
+        env=alone,
+        capture_output=True,
+        text=True,
     )
     snakemake_line = command.stdout.replace("\\\n", " ").split("snakemake", 1)[1].split()
     environment = os.environ | {"PYTHONPATH": str(copy / "src"), "OMP_NUM_THREADS": "1"}
