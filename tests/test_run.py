@@ -19,7 +19,8 @@ from nbclient import NotebookClient
 
 import product_files as make
 from conftest import ROOT
-from h2cm import load, open_store, predict
+from h2cm import load, predict
+from h2cm.store import open_store
 
 SMALL = {
     "split": {"folds": 2},

@@ -3,9 +3,8 @@
 Examples
 --------
 >>> import h2cm
->>> model = h2cm.load("results/twin/training/cv/fold_0/model.safetensors")  # doctest: +SKIP
->>> store = h2cm.open_store("results/twin/store")  # doctest: +SKIP
->>> h2cm.predict(model, store, ["gpp", "nee"])  # doctest: +SKIP
+>>> store = h2cm.open("results/synthetic/store")  # doctest: +SKIP
+>>> h2cm.predict("results/synthetic/training/cv", store, ["gpp", "nee"])  # doctest: +SKIP
 """
 
 from importlib import import_module
@@ -13,7 +12,7 @@ from importlib import import_module
 _PUBLIC = {
     "H2CM": "h2cm.model",
     "load": "h2cm.model.weights",
-    "open_store": "h2cm.store",
+    "open": "h2cm.inputs",
     "predict": "h2cm.model.prediction",
 }
 __all__ = list(_PUBLIC)
@@ -24,3 +23,7 @@ def __getattr__(name: str):
     if name in _PUBLIC:
         return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module h2cm has no attribute {name}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

@@ -53,19 +53,32 @@ def check(data: xr.DataArray, origin: str) -> None:
         raise DataError(f"{origin}: {row.name}: expected dimensions {row.dims}, got {data.dims}")
     if data.attrs.get("units") != row.units:
         raise DataError(f"{origin}: {row.name}: expected unit {row.units!r}, got {data.attrs.get('units')!r}")
+    check_range(data, row, origin)
     values = data.values
-    bad = (values < row.low) | (values > row.high) | np.isinf(values)
-    if bad.any():
-        first = ", ".join(f"{d} {data[d].values[i]}" for d, i in zip(data.dims, np.argwhere(bad)[0], strict=True))
-        raise DataError(
-            f"{origin}: {row.name}: {bad.sum()} values outside the possible range {row.low} to {row.high} {row.units}; "
-            f"the first is {values[tuple(np.argwhere(bad)[0])]:g} at {first}"
-        )
     if row.role in ("forcing", "static") and np.isnan(values).any():
         missing = np.isnan(values)
         first = ", ".join(f"{d} {data[d].values[i]}" for d, i in zip(data.dims, np.argwhere(missing)[0], strict=True))
         raise DataError(
             f"{origin}: {row.name}: {missing.sum()} values are missing, none may be; the first is at {first}"
+        )
+
+
+def check_range(data: xr.DataArray, row: Variable, origin: str) -> None:
+    """Refuse what the row of a variable calls impossible, and infinity; NaN passes.
+
+    Raises
+    ------
+    DataError
+        With the first such value and where it is.
+    """
+    values = data.values
+    bad = (values < row.low) | (values > row.high) | np.isinf(values)
+    if bad.any():
+        at = np.argwhere(bad)[0]
+        first = ", ".join(f"{d} {data[d].values[i]}" for d, i in zip(data.dims, at, strict=True))
+        raise DataError(
+            f"{origin}: {row.name}: {bad.sum()} values outside the possible range {row.low} to {row.high} {row.units}; "
+            f"the first is {values[tuple(at)]:g} at {first}"
         )
 
 
@@ -104,7 +117,10 @@ def open_store(source: str | Path | Iterable[str | Path]) -> xr.Dataset:
     DataError
         For a file that cannot be read, or files that are not of the same cells, days and months.
     """
-    files = sorted(Path(source).glob("*.nc")) if isinstance(source, str | Path) else list(source)
+    if isinstance(source, str | Path):
+        files = [Path(source)] if Path(source).is_file() else sorted(Path(source).glob("*.nc"))
+    else:
+        files = list(source)
     if not files:
         raise DataError(f"{source}: expected the netCDF files of a store, found none")
     parts = []

@@ -14,11 +14,17 @@ import torch
 import xarray as xr
 
 from h2cm.files import whole
+from h2cm.inputs import by_cells
+from h2cm.inputs import open as read
+from h2cm.model.weights import Folds, load
 from h2cm.models import MODELS
+from h2cm.results.dataset.attributes import STATISTICS
 from h2cm.store import DataError
 from h2cm.train.data import month_index, stack_forcing, stack_static
 from h2cm.vocabulary import attributes
 from h2cm.workflow.provenance import versions
+
+_COMBINE = {"median": xr.Dataset.median, "minimum": xr.Dataset.min, "maximum": xr.Dataset.max}
 
 CHUNK = 256
 """Cells predicted at once, on a GPU four times as many: what bounds the memory."""
@@ -89,17 +95,17 @@ def _spin_up_passes(model, given: int | None) -> int:
 
 
 def predict(
-    model, dataset: xr.Dataset, outputs: Sequence[str] | None = None, spin_up_passes: int | None = None
+    model, dataset, outputs: str | Sequence[str] | None = None, spin_up_passes: int | None = None
 ) -> xr.Dataset:
     """Predict series: daily ones, or monthly ones by a model that knows no days.
 
     Parameters
     ----------
-    model : DailyModel or Boosting
-        From `h2cm.load`.
-    dataset : Dataset
-        A store, or a part of one: the five forcing variables (cell, time) and ``static`` (cell, feature).
-    outputs : sequence of str, optional
+    model : DailyModel, Boosting, Folds or path
+        From `h2cm.load`, or what that takes: the weights of a fold, or the folder of an experiment with all of its folds.
+    dataset : Dataset or path
+        From `h2cm.open`, or what that takes: the five forcing variables by day and ``static``, of cells, a map or a single place.
+    outputs : str or sequence of str, optional
         Of the model's ``outputs``; all if not given.
     spin_up_passes : int, optional
         Runs through the record before the one that counts; as in training if not given.
@@ -107,13 +113,26 @@ def predict(
     Returns
     -------
     Dataset
-        Each output, (cell, time) or (cell, month), with its unit, the static parameters (cell) and the global constants.
+        Each output, (cell, time) or (cell, month), with its unit, the static parameters (cell) and the global constants. Of a map the
+        axes are (time, lat, lon), of a single place (time). Of several folds the median, and beside it the least and the largest
+        of the folds as ``<name>_min`` and ``<name>_max``.
 
     Raises
     ------
     DataError
-        For gaps in the forcing, other static attributes than in training, or an unknown output.
+        For an input in a unit that cannot be converted or with an impossible value, gaps in the forcing, other static attributes
+        than in training, or an unknown output.
     """
+    model = load(model) if isinstance(model, str | Path) else model
+    cells, back = by_cells(read(dataset))
+    names = (outputs,) if isinstance(outputs, str) else outputs
+    if isinstance(model, Folds):
+        return back(_over_folds([_predict(one, cells, names, spin_up_passes) for one in model.models.values()]))
+    return back(_predict(model, cells, names, spin_up_passes))
+
+
+def _predict(model, dataset: xr.Dataset, outputs: Sequence[str] | None, spin_up_passes: int | None) -> xr.Dataset:
+    """What one model predicts of cells."""
     outputs = model.outputs if outputs is None else outputs
     _check(model, dataset, outputs)
     axis, values = ("time", dataset["time"].values) if predicts_days(model) else ("month", _month_starts(dataset))
@@ -122,6 +141,19 @@ def predict(
         piece = {k: (("cell", axis), v) for k, v in series.items()} | {k: ("cell", v) for k, v in static.items()}
         pieces.append(xr.Dataset(piece, coords=_coordinates(dataset, cells) | {axis: values}))
     return _describe(xr.concat(pieces, "cell"), model)
+
+
+def _over_folds(found: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Median, least and largest of the predictions of folds, each with its name."""
+    together = xr.concat(
+        found, "fold", data_vars="all", coords="minimal", compat="override", combine_attrs="override", join="exact"
+    )
+    combined = {}
+    for suffix, statistic in STATISTICS.items():
+        for name, data in _COMBINE[statistic](together, "fold", keep_attrs=True).data_vars.items():
+            long_name = f"{data.attrs.get('long_name', name)}, {statistic} of {len(found)} folds"
+            combined[f"{name}{suffix}"] = data.assign_attrs(long_name=long_name)
+    return xr.Dataset(combined)
 
 
 def _month_starts(dataset: xr.Dataset) -> np.ndarray:

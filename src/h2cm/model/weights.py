@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,9 +11,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
 from h2cm.files import whole
-from h2cm.model import GUIDANCES, build_model
+from h2cm.model import GUIDANCES, DailyModel, build_model
 from h2cm.model.members import Members
+from h2cm.results.paths import FILES
 from h2cm.store import DataError
+
+FILE = Path(FILES["weights"]).name
+"""Name of the file of a fold."""
 
 
 def save(model, path: str | Path, features: tuple[str, ...], **metadata) -> None:
@@ -58,26 +63,38 @@ def read_metadata(path: str | Path) -> dict:
         raise DataError(f"{path}: expected the weights of a trained fold (safetensors): {error}") from None
 
 
+@dataclass(frozen=True)
+class Folds:
+    """The trained folds of an experiment, by number: `h2cm.predict` gives their median and spread."""
+
+    models: dict[int, DailyModel]
+
+
 def load(path: str | Path, backend: str = "auto", device: torch.device | str = "cpu"):
-    """A trained model.
+    """A trained model, or all folds of an experiment.
 
     Parameters
     ----------
     path : path
-        ``model.safetensors`` of a trained fold.
+        ``model.safetensors`` of a trained fold, its folder, or the folder of an experiment, which has a folder for each fold.
     backend : str
         See `h2cm.model.H2CM`.
 
     Returns
     -------
-    DailyModel or Boosting
-        With the attributes ``features`` (names of the static attributes) and ``metadata``.
+    DailyModel, Boosting or Folds
+        A model has the attributes ``features`` (names of the static attributes) and ``metadata``.
 
     Raises
     ------
     DataError
         If the file is not the weights of this model.
     """
+    if (folder := Path(path)).is_dir():
+        path = folder / FILE
+        of_folds = {int(file.parent.name.removeprefix("fold_")): file for file in folder.glob(f"fold_[0-9]*/{FILE}")}
+        if of_folds:
+            return Folds({fold: load(file, backend, device) for fold, file in sorted(of_folds.items())})
     metadata = read_metadata(path)
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

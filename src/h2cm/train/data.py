@@ -93,7 +93,9 @@ def stack_forcing(dataset: xr.Dataset) -> np.ndarray:
         wrong = ~np.isfinite(stacked[..., k])
         if wrong.any():
             cell, day = np.argwhere(wrong)[0]
-            where = f"cell {cell} (lat {float(dataset.lat[cell]):g}, lon {float(dataset.lon[cell]):g})"
+            known = [name for name in ("lat", "lon") if name in dataset and dataset[name].dims == ("cell",)]
+            place = ", ".join(f"{name} {float(dataset[name][cell]):g}" for name in known)
+            where = f"cell {cell}" + (f" ({place})" if place else "")
             raise DataError(f"store: {name}: no value at {where} on {time[day]:%Y-%m-%d}; forcing must be complete")
     return stacked
 

@@ -15,7 +15,7 @@ from h2cm.results.evaluate.fold import COLUMNS
 from h2cm.results.evaluate.metrics import METRICS
 from h2cm.sources import catalogue
 from h2cm.sources.harmonise.statics import FEATURES
-from h2cm.vocabulary import CONSTANTS, OUTPUTS, RATIOS, STATIC_PARAMETERS, Variable
+from h2cm.vocabulary import CONSTANTS, OUTPUTS, RATIOS, STATIC_PARAMETERS, VARIABLES, Variable
 from h2cm.workflow.reference import reference
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,7 +28,7 @@ _PART = re.compile(r"<!-- made: (\w+) -->\n.*?" + re.escape(END), re.DOTALL)
 COLUMN_MEANINGS = {
     "experiment": "name of the experiment in the configuration",
     "fold": "number of the fold, from 0",
-    "period": "`all` months, or a period of `evaluation.periods`",
+    "period": "`whole`, all years of the run, or a period of `evaluation.periods`",
     "cells": "role of the cells in this fold: train, validation, test; `all` for constants",
     "scope": "`area_weighted_mean` (one series, the mean over the cells), `spatial_pattern` (the cells' means against each "
     "other), `global`, or the name of one cell or tower",
@@ -51,6 +51,14 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def _variables(variables: dict[str, Variable]) -> str:
     rows = ((f"`{row.name}`", row.long_name, row.units, row.standard_name or "-") for row in variables.values())
     return table(("name", "what", "unit", "CF standard name"), rows)
+
+
+def _inputs() -> str:
+    rows = (row for row in VARIABLES.values() if row.role == "forcing")
+    return table(
+        ("name", "what", "unit", "possible"),
+        ((f"`{row.name}`", row.long_name, row.units, f"{row.low} to {row.high}") for row in rows),
+    )
 
 
 def _outputs() -> str:
@@ -106,6 +114,7 @@ def _networks() -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "configuration": reference,
     "known": catalogue.known_table,
+    "inputs": _inputs,
     "outputs": _outputs,
     "fixed": _fixed,
     "ratios": _ratios,
