@@ -118,16 +118,17 @@ class Clock:
     @contextmanager
     def parts_of_a_step(self, folds):
         """Count the parts of `train_step` while inside."""
-        simulate, backward = loop.simulate_many, torch.Tensor.backward
+        kind = type(folds[0].model)
+        simulate, backward = kind.simulate_many, torch.Tensor.backward
         optimise = [fold.optimiser.step for fold in folds]
-        loop.simulate_many = self.timed(simulate, lambda *args: "forward" if args[4] else "spin_up")
+        kind.simulate_many = staticmethod(self.timed(simulate, lambda *args: "forward" if args[4] else "spin_up"))
         torch.Tensor.backward = self.timed(backward, "backward")
         for fold in folds:
             fold.optimiser.step = self.timed(fold.optimiser.step, "optimiser")
         try:
             yield
         finally:
-            loop.simulate_many, torch.Tensor.backward = simulate, backward
+            kind.simulate_many, torch.Tensor.backward = staticmethod(simulate), backward
             for fold, step in zip(folds, optimise, strict=True):
                 fold.optimiser.step = step
 

@@ -315,3 +315,22 @@ def test_metrics_of_all_experiments_over_the_whole_period(runs, tmp_path):
     assert len(alone.axes[0].patches) == 3
     heights = [[patch.get_height() for patch in figure.axes[0].patches] for figure in (alone, both)]
     assert heights[0] == heights[1]
+
+
+def test_coastlines_are_kept_for_the_user(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    bounds = (-10.0, 35.0, 5.0, 45.0)  # Iberia
+    geography.coastlines.cache_clear()
+    first = geography.coastlines(bounds)
+    (kept,) = tmp_path.glob("h2cm/coastlines_*.npz")
+    monkeypatch.setattr(geography, "_contoured", lambda bounds: pytest.fail("contoured again"))
+    geography.coastlines.cache_clear()
+    again = geography.coastlines(bounds)
+    assert len(first) == len(again) > 0 and all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+    kept.write_bytes(kept.read_bytes()[:100])  # a damaged one is made again
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    geography.coastlines.cache_clear()
+    assert all(np.array_equal(a, b) for a, b in zip(first, geography.coastlines(bounds), strict=True))
+    geography.coastlines.cache_clear()

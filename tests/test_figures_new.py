@@ -119,7 +119,7 @@ def test_equations_are_read_from_the_model():
     )
     assert table["slow_runoff"].made_of == {f"{BEFORE}groundwater", "beta_baseflow"}
     assert table["snow_melt"].made_of == {f"{BEFORE}swe", "air_temperature", "alpha_snow_melt"}
-    assert {name for name, row in table.items() if row.part == "carbon"} == {
+    assert {name for name, row in table.items() if row.cycle == "carbon"} == {
         "gpp", "npp", "autotrophic_respiration", "heterotrophic_respiration", "ter", "nep", "nee"
     }  # fmt: skip
     assert kind(f"{BEFORE}swe") == "carried" and kind("q10") == "constant" and kind("ter") == "output"
@@ -130,7 +130,7 @@ def test_an_equation_keeps_its_brackets():
     def carbon(day, before):
         day.nee = day.cue - (day.co2 - 2 * day.q10) / (1 + before.npp) ** 2
 
-    text = equations(parts=(carbon,))["nee"].text
+    text = equations(cycles=(carbon,))["nee"].text
     assert text == (r"\mathrm{CUE} - (\mathrm{CO}_2 - 2 \cdot Q_{10})\,/\,{(1 + \mathrm{NPP})}^{2}")
 
 

@@ -56,6 +56,11 @@ def whole(path: str | Path) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
+def cache() -> Path:
+    """The user's folder for what takes long to make, and can be made again at any time."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "h2cm"
+
+
 def _to_disk(path: Path) -> None:
     """Wait until the system has written a file, or the names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -31,6 +31,7 @@ from filelock import FileLock
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from h2cm import files
 from h2cm.model.backends import check
 from h2cm.model.backends.elementwise import NotElementwise
 from h2cm.model.backends.generate import daily_inputs, header
@@ -87,8 +88,7 @@ def _library(text: str) -> Path:
     """Where the operator of this generated text, these sources, this processor, compiler and PyTorch is cached."""
     sources = [file.read_bytes() for file in sorted(SOURCES.iterdir())]
     host = repr((_flags(), _tuning(), torch.__version__, sys.version_info[:2], _processor(), _compiler()))
-    cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cached / "h2cm" / f"native_{_hash(text, host, *sources)}.so"
+    return files.cache() / f"native_{_hash(text, host, *sources)}.so"
 
 
 def _build(library: Path, text: str) -> None:

@@ -132,35 +132,37 @@ def _learned(axis, columns, pitch, top, bottom, table) -> list[tuple[str, str, s
             text = short(name) if "$" in short(name) else textwrap.fill(short(name), 13)
             axis.text(x, y - CHIP / 2, text, fontsize=8, ha="center", va="center", color=colour, linespacing=0.85)
             y -= CHIP * (1 + 0.75 * text.count("\n"))
-            parts = {row.part for row in table.values() if name in row.made_of}
-            rows += [(name, part, "equation") for part in sorted(parts)] + [(network, name, "learns")]
+            cycles = {row.cycle for row in table.values() if name in row.made_of}
+            rows += [(name, cycle, "equation") for cycle in sorted(cycles)] + [(network, name, "learns")]
         arrow(axis, [(x, y - 0.6), (x, bottom - 0.6)], "0.55")
     return rows
 
 
 def _equations(axis, table, top, state) -> list[tuple[str, str, str]]:
-    """The two parts of a day, what flows between them, and what is handed to the next day."""
-    parts = list(dict.fromkeys(row.part for row in table.values()))
-    height, rows = 34 / len(parts), []
+    """The two cycles of a day, what flows between them, and what is handed to the next day."""
+    cycles = list(dict.fromkeys(row.cycle for row in table.values()))
+    height, rows = 34 / len(cycles), []
     axis.text(2, top - 4, "Process equations", fontsize=8, fontweight="bold", va="center")
     used = [name for name in FORCING if any(name in row.made_of for row in table.values())]
     text = "use the forcing as it is:\n" + textwrap.fill(", ".join(short(name) for name in used), 27)
     axis.text(2, top - 17, text, fontsize=7, va="center", color=KINDS["forcing"])
-    for i, part in enumerate(parts):
-        names = [row.name for row in table.values() if row.part == part]
+    for i, cycle in enumerate(cycles):
+        names = [row.name for row in table.values() if row.cycle == cycle]
         stored = [n for n in names if OUTPUTS[n].role == "storage"]
         fluxes = [n for n in names if OUTPUTS[n].role == "flux" and find(n).short and n not in stored]
         y = top - 1 - height * (i + 1)
-        box(axis, LEFT, y + 0.8, RIGHT - LEFT, height - 2.2, fill=GROUND.get(part, "0.93"), edge="0.4")
-        axis.text(LEFT + 2, y + height / 2, part.capitalize(), fontsize=9, fontweight="bold", va="center")
+        box(axis, LEFT, y + 0.8, RIGHT - LEFT, height - 2.2, fill=GROUND.get(cycle, "0.93"), edge="0.4")
+        axis.text(LEFT + 2, y + height / 2, cycle.capitalize(), fontsize=9, fontweight="bold", va="center")
         lines = ([f"storages: {', '.join(map(short, stored))}"] if stored else []) + [
             f"fluxes: {', '.join(map(short, fluxes))}"
         ]
         wrapped = "\n".join(textwrap.fill(line, 82, subsequent_indent="    ", break_on_hyphens=False) for line in lines)
         axis.text(LEFT + 19, y + height / 2 - 0.2, wrapped, fontsize=7, va="center", linespacing=1.25)
-        for other in parts[:i]:
-            shared = sorted({n for name in names for n in table[name].made_of if n in table and table[n].part == other})
-            rows += [(name, part, "equation") for name in shared]
+        for other in cycles[:i]:
+            shared = sorted(
+                {n for name in names for n in table[name].made_of if n in table and table[n].cycle == other}
+            )
+            rows += [(name, cycle, "equation") for name in shared]
             x = RIGHT - 21
             arrow(axis, [(x, y + height + 1.8), (x, y + height - 2)], "black", 8, linewidth=1.4)
             axis.text(

@@ -11,7 +11,7 @@ from h2cm.results.figures.schematic import KINDS, arrow, box, edges, sheet
 from h2cm.results.figures.style import use_style
 from h2cm.vocabulary import short
 
-PART = "carbon"
+CYCLE = "carbon"
 PLACES = {
     "Atmosphere": (4, 93, 172, 13, "#E8F1FA"),
     "Vegetation": (44, 53, 72, 13, "#DDEFE3"),
@@ -37,7 +37,7 @@ def draw(folder: Path, config: Config) -> Drawing:
     """Draw the figure from the tables and equations of the model."""
     use_style()
     table = equations()
-    shown = {name: row for name, row in table.items() if row.part == PART}
+    shown = {name: row for name, row in table.items() if row.cycle == CYCLE}
     bottom = FIRST_LINE - LINE * -(-(len(shown) + 1) // 2)
     figure, axis = sheet(180, TOP - bottom)
     axis.set_ylim(bottom, TOP)
@@ -69,7 +69,7 @@ def _flow(axis, name: str, x: float, start: str, end: str, colour: str, table) -
     y = max(first, last) - 5
     axis.text(x + 2.6, y, short(name), fontsize=10, fontweight="bold", va="center", color=colour)
     row = table[name]
-    factors = [n for n in sorted(row.made_of, key=_order) if kind(n) != "output"] if row.part == PART else []
+    factors = [n for n in sorted(row.made_of, key=_order) if kind(n) != "output"] if row.cycle == CYCLE else []
     for i, factor in enumerate(factors):
         at = y - 5.2 - 4.8 * i
         axis.text(x + 2.6, at, _printed(factor), fontsize=9, va="center", color=KINDS[kind(factor)])

@@ -96,6 +96,7 @@ def save(drawing: Drawing, text: str, files) -> None:
     ):
         with whole(path) as file:
             drawing.figure.savefig(file, format=Path(path).suffix[1:], metadata=metadata)
+        drawing.figure.set_layout_engine("none")  # both files have the layout of the first
     with whole(files.caption) as file:
         file.write_text(text + "\n")
     data = drawing.data.assign_attrs(title=text)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib.metadata import version
+from zipfile import BadZipFile
 
 import numpy as np
 import xarray as xr
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
+from matplotlib.collections import LineCollection, QuadMesh
 
 from h2cm.config import Config
+from h2cm.files import cache, whole
 from h2cm.space.grid import Grid
 
 GLOBAL_SPAN = 180.0
@@ -37,8 +40,24 @@ def plate_carree(lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def coastlines(bounds: tuple[float, float, float, float]) -> tuple[np.ndarray, ...]:
     """Lines (point, lon/lat) around the land within `bounds` (west, south, east, north), degrees.
 
-    The share of land in boxes of half a degree (maps of the globe) or a tenth (regions) is contoured at one half.
+    They are kept for the user by the version of the land mask, which takes some seconds to read.
     """
+    name = "_".join(f"{b:g}" for b in bounds)
+    kept = cache() / f"coastlines_{name}_{version('global-land-mask')}.npz"
+    try:
+        with np.load(kept) as found:
+            return tuple(line for line in np.split(found["points"], found["ends"]) if len(line))
+    except (OSError, ValueError, KeyError, BadZipFile):  # not there, or not whole
+        lines = _contoured(bounds)
+    with whole(kept) as file, open(file, "wb") as opened:
+        np.savez(
+            opened, points=np.concatenate([np.empty((0, 2)), *lines]), ends=np.cumsum([len(x) for x in lines])[:-1]
+        )
+    return lines
+
+
+def _contoured(bounds: tuple[float, float, float, float]) -> tuple[np.ndarray, ...]:
+    """The share of land in boxes of half a degree (maps of the globe) or a tenth (regions), contoured at one half."""
     from contourpy import contour_generator
     from global_land_mask import globe
 
@@ -89,8 +108,8 @@ class Map:
         axis.set_aspect(self.aspect)
         axis.axis("off")
         axis.plot(*self.frame, color="0.5", linewidth=0.5, clip_on=False)
-        for line in coastlines(self.bounds):
-            axis.plot(*self.project(line[:, 0], line[:, 1]), color="0.25", linewidth=0.3)
+        lines = [np.column_stack(self.project(*line.T)) for line in coastlines(self.bounds)]
+        axis.add_collection(LineCollection(lines, colors="0.25", linewidths=0.3, zorder=2))
         (x, y), pad = self.frame, 0.01
         axis.set_xlim(x.min() - pad * np.ptp(x), x.max() + pad * np.ptp(x))
         axis.set_ylim(y.min() - pad * np.ptp(y), y.max() + pad * np.ptp(y))

@@ -104,10 +104,10 @@ def symbol_text(name: str) -> str:
 
 @dataclass(frozen=True)
 class Equation:
-    """One equation: what it gives, in which part of the day, of what, and how it is written (mathtext without dollars)."""
+    """One equation: what it gives, in which of the two cycles, of what, and how it is written (mathtext without dollars)."""
 
     name: str
-    part: str
+    cycle: str
     made_of: frozenset[str]
     text: str
 
@@ -124,7 +124,7 @@ class _Recorded(Day):
         self.__dict__[name] = Symbol(symbol_text(name), (name,))
 
 
-def equations(guidance: Guidance = GUIDANCE, parts=EQUATIONS) -> dict[str, Equation]:
+def equations(guidance: Guidance = GUIDANCE, cycles=EQUATIONS) -> dict[str, Equation]:
     """All equations of the model by what they give, in their order.
 
     `Equation.made_of` holds the quantities that stand in it: forcing, learned parameters, constants, results of
@@ -134,11 +134,11 @@ def equations(guidance: Guidance = GUIDANCE, parts=EQUATIONS) -> dict[str, Equat
     found: dict[str, Symbol] = {}
     day = _Recorded({name: Symbol(symbol_text(name), (name,)) for name in names}, found)
     before = State(*(Symbol(symbol_text(name), (BEFORE + name,)) for name in CARRIED), None, None)
-    part_of = {}
-    for part in parts:
-        part(day, before)
-        part_of |= {name: part.__name__ for name in found if name not in part_of}
-    return {name: Equation(name, part_of[name], value.names, value.text) for name, value in found.items()}
+    cycle_of = {}
+    for cycle in cycles:
+        cycle(day, before)
+        cycle_of |= {name: cycle.__name__ for name in found if name not in cycle_of}
+    return {name: Equation(name, cycle_of[name], value.names, value.text) for name, value in found.items()}
 
 
 def kind(name: str, guidance: Guidance = GUIDANCE) -> str:

@@ -111,25 +111,25 @@ class Transfer:
         if shutil.which("curl") is None:
             raise DataError("curl is needed to download data, and is not installed")
         self.partial.mkdir(parents=True, exist_ok=True)
-        part = self.partial / self.remote.name
-        with open(part.with_name(part.name + ".lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # two writers would spoil the file
-            self._receive(url, part, lock.fileno())
+        unfinished = self.partial / self.remote.name
+        with open(unfinished.with_name(unfinished.name + ".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two writers would spoil the file; not FileLock, as curl must hold it too
+            self._receive(url, unfinished, lock.fileno())
             try:
-                size = _size(part)
+                size = _size(unfinished)
                 if self.remote.size is not None and size != self.remote.size:
                     raise DataError(f"{self.remote.name}: expected {self.remote.size} bytes, got {size}")
-                formats.check(part, self.format, f"{self.remote.name} from {_host(url)}")
-                os.replace(part, output_file)
+                formats.check(unfinished, self.format, f"{self.remote.name} from {_host(url)}")
+                os.replace(unfinished, output_file)
             finally:
-                self._discard(part)
+                self._discard(unfinished)
 
-    def _receive(self, url: str, part: Path, lock: int) -> None:
-        """Bring all bytes of `url` to `part`, in as many attempts as it takes."""
+    def _receive(self, url: str, unfinished: Path, lock: int) -> None:
+        """Bring all bytes of `url` to `unfinished`, in as many attempts as it takes."""
         failures = 0
         while True:
-            before = _size(part)
-            code, status, retry_after, message = self._curl(url, part, lock)
+            before = _size(unfinished)
+            code, status, retry_after, message = self._curl(url, unfinished, lock)
             if code == 0:
                 return
             if status in (401, 403, 407):
@@ -138,33 +138,36 @@ class Transfer:
                 )
             if code in CANNOT_RESUME or status == 416:
                 LOG.info("%s: cannot be resumed, starting again", self.remote.name)
-                self._discard(part)
+                self._discard(unfinished)
             elif status not in TRANSIENT and code not in NETWORK:
                 raise DataError(f"{self.remote.name}: {_host(url)}: {message}")
-            failures = failures + 1 if _size(part) <= before else 1
+            failures = failures + 1 if _size(unfinished) <= before else 1
             if failures >= self.attempts:
                 raise DataError(
                     f"{self.remote.name}: {_host(url)}: {message}; gave up after {failures} attempts. "
-                    f"{_size(part)} bytes are kept: the next run goes on from there"
+                    f"{_size(unfinished)} bytes are kept: the next run goes on from there"
                 )
             pause = max(retry_after, min(self.wait * 2 ** (failures - 1), 60) * random.uniform(0.75, 1.25))
             LOG.warning("%s: %s; again in %.0f s", self.remote.name, message, pause)
             time.sleep(pause)
 
-    def _discard(self, part: Path) -> None:
+    def _discard(self, unfinished: Path) -> None:
         for ending in ("", ".etag", ".answered"):
-            part.with_name(part.name + ending).unlink(missing_ok=True)
+            unfinished.with_name(unfinished.name + ending).unlink(missing_ok=True)
 
-    def _curl(self, url: str, part: Path, lock: int) -> tuple[int, int, float, str]:
+    def _curl(self, url: str, unfinished: Path, lock: int) -> tuple[int, int, float, str]:
         """One attempt: curl's exit code, the HTTP status, the pause the server asks for (s) and what happened.
 
         curl holds `lock` too, so that it is kept while a curl lives on whose parent was killed.
         """
-        etag, answered = part.with_name(part.name + ".etag"), part.with_name(part.name + ".answered")
-        before = _size(part)
+        etag, answered = (
+            unfinished.with_name(unfinished.name + ".etag"),
+            unfinished.with_name(unfinished.name + ".answered"),
+        )
+        before = _size(unfinished)
         options = [
             ("url", url),
-            ("output", str(part)),
+            ("output", str(unfinished)),
             ("continue-at", "-"),
             ("etag-save", str(answered)),
             ("connect-timeout", "30"),
@@ -194,12 +197,12 @@ class Transfer:
         try:
             process.stdin.write(text)
             process.stdin.close()
-            self._show(process, part)
+            self._show(process, unfinished)
         finally:
             if process.poll() is None:
                 process.terminate()
             if answered.exists():  # the tag belongs to what was received, not to a later error
-                answered.replace(etag) if not before and _size(part) else answered.unlink()
+                answered.replace(etag) if not before and _size(unfinished) else answered.unlink()
         with process.stdout, process.stderr:
             answer, complaint = process.stdout.read(), process.stderr.read()
         status, retry_after, extent, message = [*answer.split("\t"), "", "", ""][:4]
@@ -209,11 +212,11 @@ class Transfer:
         pause = float(retry_after) if retry_after.isdigit() else 0.0
         return process.returncode, int(status or 0), min(pause, 600.0), error
 
-    def _show(self, process: subprocess.Popen, part: Path) -> None:
+    def _show(self, process: subprocess.Popen, unfinished: Path) -> None:
         """Show bytes and rate while curl runs."""
         bar = tqdm(
             total=self.remote.size,
-            initial=_size(part),
+            initial=_size(unfinished),
             desc=self.remote.name,
             unit="B",
             unit_scale=True,
@@ -227,7 +230,7 @@ class Transfer:
             while process.poll() is None:
                 time.sleep(pause)
                 pause = min(pause * 1.5, 0.5)
-                bar.update(max(_size(part) - bar.n, 0))
+                bar.update(max(_size(unfinished) - bar.n, 0))
 
 
 def fetch(remote: Remote, folder: Path, format: str, **options) -> Path:
