@@ -14,6 +14,7 @@ from h2cm.config import Config, parse
 from h2cm.results.paths import evaluated, path
 from h2cm.results.run import Run
 from h2cm.results.summaries.registry import SUMMARIES, of_whom
+from h2cm.sources import catalogue
 from h2cm.store import save_netcdf, save_summary, write
 from h2cm.vocabulary import VARIABLES
 
@@ -101,6 +102,15 @@ def fake_results(
         write(data, folder / f"store/{name}.nc", "fake")
     warmth = xr.DataArray(rng.normal(295, 5, (n, days.size)), {"time": days}, ("cell", "time"), "air_temperature")
     write(warmth.assign_attrs(units="K"), folder / "store/air_temperature.nc", "fake")
+    third = np.random.default_rng(seed + 2)
+    for name, level, units in (("vapour_pressure_deficit", 8.0, "hPa"), ("co2", 400.0, "ppm")):
+        values = level * third.uniform(0.9, 1.1, (n, 1)) + third.normal(0, 0.1, (n, days.size))
+        data = xr.DataArray(values, {"time": days}, ("cell", "time"), name, {"units": units})
+        write(data, folder / f"store/{name}.nc", "fake")
+    features = [*catalogue.product("globeland30").holds, "clay"]
+    data = third.uniform(0, 1, (n, len(features)))
+    data = xr.DataArray(data, {"feature": features}, ("cell", "feature"), "static", {"units": "1"})
+    write(data, folder / "store/static.nc", "fake")
     if not towers:
         for name, models in (("fluxcom", None), ("trendy", 3)):
             fluxes = {

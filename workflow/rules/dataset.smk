@@ -5,6 +5,7 @@ rule dataset:
     input:
         cells=at("grid"),
         members=lambda w: PLAN.dataset_members(w.step),
+        intervals=lambda w: PLAN.dataset_intervals(w.step),
     output:
         PLAN.dataset_outputs(),
     log:
@@ -34,6 +35,7 @@ if CONFIG.source != "towers":
     rule dataset_grid:
         input:
             at("grid"),
+            PLAN.summaries("applicability"),
         output:
             at("dataset_grid"),
         log:

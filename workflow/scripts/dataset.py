@@ -1,10 +1,12 @@
-"""One variable of the data set, daily or monthly: median, minimum and maximum of the folds, a year a file."""
+"""One variable of the data set, daily or monthly: median, minimum and maximum of the folds, of months also
+calibrated quantiles, a year a file."""
 
 from pathlib import Path
 
 import xarray as xr
 
 from h2cm.results.dataset.files import write_variable
+from h2cm.results.evaluate.intervals import Calibration
 from h2cm.workflow.job import job
 
 with job(snakemake) as config:
@@ -16,4 +18,5 @@ with job(snakemake) as config:
         xr.load_dataset(snakemake.input.cells),
         Path(snakemake.params.folder),
         snakemake.params.code,
+        Calibration(xr.load_dataset(snakemake.input.intervals[0])) if snakemake.input.intervals else None,
     )

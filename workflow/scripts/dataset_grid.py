@@ -1,4 +1,4 @@
-"""Area and land fraction of the cells of the data set."""
+"""Area and land fraction of the cells of the data set, and how unlike they are to those trained on."""
 
 from pathlib import Path
 
@@ -10,4 +10,5 @@ from h2cm.workflow.job import job
 
 with job(snakemake) as config:
     attributes = global_attributes(config, list(snakemake.input), snakemake.params.code)
-    write_grid(config, xr.load_dataset(snakemake.input[0]), Path(snakemake.output[0]), attributes)
+    cells, applicability = (xr.load_dataset(file) for file in snakemake.input)
+    write_grid(config, cells, Path(snakemake.output[0]), attributes, applicability)

@@ -22,6 +22,7 @@ from h2cm.results.paths import (
     main_experiment,
     path,
 )
+from h2cm.results.summaries.registry import summary_files
 from h2cm.results.tables.registry import table_names
 from h2cm.sources import catalogue, products, towers
 from h2cm.sources.catalogue import condensed
@@ -202,6 +203,14 @@ class Plan:
         """The predictions that the data set is made of: those of the folds of the first experiment."""
         main = main_experiment(self.config)
         return [self.at(step, experiment=main, fold=fold) for fold in folds(self.config, main)]
+
+    def summaries(self, *names: str) -> list[str]:
+        """Some summaries, of all for whom the run has them."""
+        return [f"{self.folder}/{one}" for one in summary_files(names, self.config)]
+
+    def dataset_intervals(self, step: str) -> list[str]:
+        """The calibration that the data set's quantiles are made with: of monthly means only, as nothing is observed daily."""
+        return self.summaries("intervals") if step == "monthly" else []
 
     @property
     def dataset_grid(self) -> list[str]:

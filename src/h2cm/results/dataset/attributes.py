@@ -8,12 +8,22 @@ from pathlib import Path
 import netCDF4
 
 from h2cm.config import Config
+from h2cm.results.evaluate.intervals import EDGES
 from h2cm.results.paths import main_experiment
 from h2cm.vocabulary import CARBON_FLUX, OUTPUTS
 from h2cm.workflow.provenance import record, versions
 
 STATISTICS = {"": "median", "_min": "minimum", "_max": "maximum"}
 """Suffix of a variable's name, and how the folds are combined in it (the words of CF's cell methods)."""
+
+QUANTILES = {f"_q{round(100 * level):02d}": level for level in EDGES}
+"""Suffix of a variable's name, and the calibrated quantile in it: of monthly means."""
+
+ORIGINS = {
+    False: "Calibrated by what was observed at cells that the model had not seen (split conformal prediction).",
+    True: "Not calibrated, as nothing observes it: spread of the folds times what the observed fluxes need of theirs.",
+}
+"""What is said of the quantiles of a variable, by whether they are carried over from others."""
 
 STEPS = {"daily": ("day", "time"), "monthly": ("month", "month")}
 """How often: length of a step, and the axis of time in the files of predictions."""
@@ -46,8 +56,8 @@ MASS_NAMES = {
 REFERENCE = "Baghirov et al., H2CM (v1.0), EGUsphere, https://doi.org/10.5194/egusphere-2025-3123"
 
 
-def variable_attributes(name: str, suffix: str) -> dict[str, str]:
-    """Attributes of one statistic of an output of the model.
+def variable_attributes(name: str, suffix: str, transferred: bool = False) -> dict[str, str]:
+    """Attributes of one statistic, or quantile, of an output of the model.
 
     Water is given as a mass, ``kg m-2``, for which CF has standard names; the number is that of millimetres.
     """
@@ -60,6 +70,14 @@ def variable_attributes(name: str, suffix: str) -> dict[str, str]:
             attrs["standard_name"] = MASS_NAMES[name]
     elif attrs["units"] == CARBON_FLUX:
         attrs["comment"] = "Mass of carbon: 1 g m-2 day-1 is 1 gC m-2 day-1."
+    if suffix in QUANTILES:
+        attrs["long_name"] += f", quantile {QUANTILES[suffix]:g}" + (
+            " of departures from the mean" if OUTPUTS[name].centred else ""
+        )
+        attrs["comment"] = " ".join([*([attrs["comment"]] if "comment" in attrs else []), ORIGINS[transferred]])
+        attrs.pop("standard_name", None)
+        attrs["cell_methods"] = "time: mean"
+        return attrs
     method = STATISTICS[suffix]
     attrs["long_name"] += f", {method} of the folds"
     attrs["cell_methods"] = f"time: mean realization: {method}"

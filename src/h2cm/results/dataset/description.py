@@ -16,6 +16,7 @@ from rocrate.rocrate import ROCrate
 from h2cm.config import Config
 from h2cm.files import whole
 from h2cm.results.dataset.attributes import (
+    QUANTILES,
     REFERENCE,
     SOURCES,
     STATISTICS,
@@ -47,6 +48,11 @@ Experiment `{experiment}`, folds {folds}. Grid: {grid}. Made with h2cm {version}
 
 Values are means over the day or month and per square metre of land. Values are {precision}.
 
+Median, minimum and maximum are of models trained on different folds: they say how much these differ, not how wrong they may be. The
+quantiles do: in monthly files, of what is observed (split conformal prediction, by what was observed at cells that a model had not
+seen) and of fluxes that nobody observes (carried over from the observed ones; each file says which). {area} Daily values have none,
+as nothing is compared day by day.
+
 | variable | unit | daily | monthly | what | CF standard name |
 | --- | --- | --- | --- | --- | --- |
 {variables}
@@ -69,8 +75,13 @@ gpp = xr.open_mfdataset("{example}", data_vars="minimal")["gpp"]
 {license}. Please cite: {citation}
 """
 
+AREA = (
+    "They hold for places like those trained on: where `inside_area_of_applicability` in `grid.nc` is 0, attributes and climate are "
+    "further from all of these than is usual among them, and nothing vouches for the quantiles."
+)
 MAP = (
-    "`grid.nc` holds `cell_area` (m2), `land_fraction` and `modelled` (1 where there are values) of each cell.",
+    "`grid.nc` holds `cell_area` (m2), `land_fraction`, `modelled` (1 where there are values), `dissimilarity` and "
+    "`inside_area_of_applicability` of each cell.",
     'cell = gpp.sel(lat=51, lon=10, method="nearest")\n'
     'area = xr.open_dataset("grid.nc")["cell_area"]\n'
     'mean = gpp.weighted(area).mean(["lat", "lon"])',
@@ -142,8 +153,12 @@ def readme(config: Config) -> str:
         grid="towers" if towers else f"{grid.resolution:g}°, {grid.lat.size} × {grid.lon.size} cells (lat, lon)",
         version=versions()["h2cm"],
         statistics="\n".join(
-            f"| `<variable>{suffix}` | {method} of the folds |" for suffix, method in STATISTICS.items()
+            [
+                *(f"| `<variable>{suffix}` | {method} of the folds |" for suffix, method in STATISTICS.items()),
+                *(f"| `<variable>{suffix}` | calibrated quantile {level:g} |" for suffix, level in QUANTILES.items()),
+            ]
         ),
+        area="" if towers else AREA,
         precision=precision(config.dataset.significant_digits)[1],
         variables="\n".join(rows),
         space=space,

@@ -15,14 +15,16 @@ import xarray as xr
 
 from h2cm.config import Config
 from h2cm.files import whole
-from h2cm.results.dataset.attributes import STATISTICS, global_attributes, precision, variable_attributes
-from h2cm.results.dataset.spread import combined
+from h2cm.results.dataset.attributes import QUANTILES, global_attributes, precision, variable_attributes
+from h2cm.results.dataset.spread import More, combined
+from h2cm.results.evaluate.intervals import LEVELS, Calibration
 from h2cm.results.paths import dataset_years, path
 from h2cm.space.grid import GLOBE, Grid, land_fraction
 from h2cm.store import DataError
-from h2cm.vocabulary import COORDINATES
+from h2cm.vocabulary import COORDINATES, OUTPUTS
 
 FILL = np.float32(1e20)
+DISTANCE = "Meyer and Pebesma (2021), doi:10.1111/2041-210X.13650, over the mean distance of cells trained on."
 EPOCH = "days since 1970-01-01"
 TIME_ATTRS = {
     "standard_name": "time",
@@ -124,7 +126,14 @@ class AtStations:
 
 
 def write_variable(
-    config: Config, name: str, step: str, members: Sequence[str | Path], cells: xr.Dataset, folder: Path, code: str
+    config: Config,
+    name: str,
+    step: str,
+    members: Sequence[str | Path],
+    cells: xr.Dataset,
+    folder: Path,
+    code: str,
+    calibration: Calibration | None = None,
 ) -> None:
     """Write the files of one variable: median, minimum and maximum over the folds, a year a file.
 
@@ -142,6 +151,8 @@ def write_variable(
         Of the run.
     code : str
         Hash of the code, for the attributes.
+    calibration : Calibration, optional
+        Of monthly means: with it calibrated quantiles are written too, of the variables that it has.
 
     Raises
     ------
@@ -153,7 +164,8 @@ def write_variable(
     attributes: ClassVar = global_attributes(config, list(members), code) | place.attributes
     first = folder / path("dataset_file", variable=name, step=step, year=dataset_years(config)[0])
     first.parent.mkdir(parents=True, exist_ok=True)
-    with combined(members, name, first.parent) as statistics, ExitStack() as unfinished:
+    more = quantiles(calibration, name, middles) if calibration is not None and name in calibration else {}
+    with combined(members, name, first.parent, more) as statistics, ExitStack() as unfinished:
         if (shape := statistics[""].shape) != (middles.size, cells.sizes["cell"]):
             expected = f"{middles.size} steps of {cells.sizes['cell']} cells"
             raise DataError(f"{members[0]}: {name}: expected {expected} as the run has, got {shape[0]} of {shape[1]}")
@@ -165,8 +177,26 @@ def write_variable(
             # all years appear together, when the last is written
             with netCDF4.Dataset(unfinished.enter_context(whole(target)), "w") as file:
                 _write_frame(file, place, step, middles[steps], bounds[steps], attributes)
+                transferred = bool(more) and calibration.transferred(name)
                 for suffix, values in statistics.items():
-                    _write_values(file, config, place, name, suffix, values[steps])
+                    _write_values(file, config, place, name, suffix, values[steps], tuple(statistics), transferred)
+
+
+def quantiles(calibration: Calibration, name: str, middles: np.ndarray) -> dict[str, More]:
+    """The calibrated quantiles of monthly means as further statistics of the folds, within what is physically possible."""
+    calendar_month = pd.to_datetime(middles, unit="D").month.values
+    row = OUTPUTS[name]
+
+    def of(level: float) -> More:
+        at = LEVELS.index(level)
+
+        def statistic(values: np.ndarray, cells: slice) -> np.ndarray:
+            around = calibration.around(name, values, calendar_month, cells)[at]
+            return np.clip(np.median(values, axis=0) + around, row.low, row.high)
+
+        return statistic
+
+    return {suffix: of(level) for suffix, level in QUANTILES.items()}
 
 
 def _write_frame(file, place, step, middles, bounds, attributes) -> None:
@@ -181,8 +211,10 @@ def _write_frame(file, place, step, middles, bounds, attributes) -> None:
     place.write_coordinates(file)
 
 
-def _write_values(file, config: Config, place, name: str, suffix: str, values: np.ndarray) -> None:
-    """One statistic, as many steps at a time as a chunk has."""
+def _write_values(
+    file, config: Config, place, name: str, suffix: str, values: np.ndarray, suffixes: Sequence[str], transferred: bool
+) -> None:
+    """One statistic of some, as many steps at a time as a chunk has."""
     bits, words = precision(config.dataset.significant_digits)
     chunks = tuple(min(c, n) for c, n in zip(config.dataset.chunks, (len(values), *place.shape), strict=False))
     variable = file.createVariable(
@@ -197,15 +229,20 @@ def _write_values(file, config: Config, place, name: str, suffix: str, values: n
         quantize_mode="BitRound",
         significant_digits=bits,
     )
-    ancillary = {} if suffix else {"ancillary_variables": " ".join(name + s for s in STATISTICS if s)}
-    variable.setncatts(variable_attributes(name, suffix) | place.variable_attributes | ancillary | {"precision": words})
+    ancillary = {} if suffix else {"ancillary_variables": " ".join(name + s for s in suffixes if s)}
+    variable.setncatts(
+        variable_attributes(name, suffix, transferred) | place.variable_attributes | ancillary | {"precision": words}
+    )
     for start in range(0, len(values), chunks[0]):
         steps = slice(start, min(start + chunks[0], len(values)))
-        variable[steps] = place.place(values[steps])
+        variable[steps] = np.nan_to_num(place.place(values[steps]), nan=FILL)
 
 
-def write_grid(config: Config, cells: xr.Dataset, target: Path, attributes: dict[str, str]) -> None:
-    """Area and land fraction of each cell, and which cells have values."""
+def write_grid(
+    config: Config, cells: xr.Dataset, target: Path, attributes: dict[str, str], applicability: xr.Dataset | None = None
+) -> None:
+    """Area and land fraction of each cell, which cells have values and, with the summary ``applicability``, how unlike they are
+    to those trained on."""
     place = OnTheMap(map_grid(config), cells)
     modelled = place.place(np.ones((1, cells.sizes["cell"]), "f4"))[0] == 1
     fields = {
@@ -229,12 +266,33 @@ def write_grid(config: Config, cells: xr.Dataset, target: Path, attributes: dict
             },
         ),
     }
+    if applicability is not None:
+        index, limit = applicability["dissimilarity"].values, float(applicability["threshold"])
+        fields["dissimilarity"] = (
+            "f4",
+            place.place(index[None])[0],
+            {
+                "units": "1",
+                "long_name": "distance to the nearest cell trained on, in attributes and climate",
+                "comment": DISTANCE,
+            },
+        )
+        fields["inside_area_of_applicability"] = (
+            "i1",
+            place.place((index <= limit)[None].astype("f4"))[0] == 1,
+            {
+                "long_name": f"whether the dissimilarity is at most {limit:.3g}",
+                "flag_values": np.array([0, 1], "i1"),
+                "flag_meanings": "outside_or_no_value inside",
+            },
+        )
     with whole(target) as unfinished, netCDF4.Dataset(unfinished, "w") as file:
         file.setncatts(attributes)
         for dim, size in (("bnds", 2), *zip(place.dims, place.shape, strict=True)):
             file.createDimension(dim, size)
         place.write_coordinates(file)
         for name, (kind, values, attrs) in fields.items():
-            variable = file.createVariable(name, kind, place.dims, zlib=True)
+            fill = FILL if name == "dissimilarity" else None
+            variable = file.createVariable(name, kind, place.dims, zlib=True, fill_value=fill)
             variable.setncatts(attrs | ({} if name == "cell_area" else place.variable_attributes))
             variable[:] = values

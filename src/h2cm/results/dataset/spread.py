@@ -6,10 +6,11 @@ written once, whatever the length of the record and the number of cells.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 import netCDF4
 import numpy as np
@@ -20,11 +21,15 @@ from h2cm.store import DataError
 CELLS = 256
 """Cells combined at once: those of a chunk of the predictions."""
 
+More = Callable[[np.ndarray, slice], np.ndarray]
+
 _COMBINE = {"median": np.median, "minimum": np.min, "maximum": np.max}
 
 
 @contextmanager
-def combined(paths: Sequence[str | Path], name: str, folder: str | Path) -> Iterator[dict[str, np.ndarray]]:
+def combined(
+    paths: Sequence[str | Path], name: str, folder: str | Path, more: Mapping[str, More] = MappingProxyType({})
+) -> Iterator[dict[str, np.ndarray]]:
     """Each of `STATISTICS` over the folds of one variable.
 
     Parameters
@@ -34,7 +39,9 @@ def combined(paths: Sequence[str | Path], name: str, folder: str | Path) -> Iter
     name : str
         The variable.
     folder : path
-        Where the scratch file may lie: three times the size of the variable in one fold.
+        Where the scratch file may lie: as many times the size of the variable in one fold as there are statistics.
+    more : mapping of callable
+        Further statistics, by suffix: functions of the values (fold, cell, step) of some cells, and of which cells, a slice.
 
     Yields
     ------
@@ -60,8 +67,8 @@ def combined(paths: Sequence[str | Path], name: str, folder: str | Path) -> Iter
                 raise DataError(f"{path}: {name}: expected the shape {shape} of {paths[0]}, got {member.shape}")
         scratch = Path(stack.enter_context(TemporaryDirectory(dir=folder, prefix="scratch_")))
         arrays = {
-            suffix: np.memmap(scratch / f"{method}.f4", "f4", "w+", shape=shape[::-1])
-            for suffix, method in STATISTICS.items()
+            suffix: np.memmap(scratch / f"statistic{suffix}.f4", "f4", "w+", shape=shape[::-1])
+            for suffix in (*STATISTICS, *more)
         }
         for start in range(0, shape[0], CELLS):
             cells = slice(start, min(start + CELLS, shape[0]))
@@ -71,4 +78,6 @@ def combined(paths: Sequence[str | Path], name: str, folder: str | Path) -> Iter
                 raise DataError(f"{paths[fold]}: {name}: expected a value for each cell and step, found gaps")
             for suffix, method in STATISTICS.items():
                 arrays[suffix][:, cells] = _COMBINE[method](values, axis=0).T
+            for suffix, statistic in more.items():
+                arrays[suffix][:, cells] = statistic(values, cells).T
         yield arrays

@@ -289,6 +289,28 @@ FIGURES: dict[str, Figure] = {
         "{folds} folds, {cells} land cells, {test_cells} of them test cells (right; bars are the range of the folds). "
         + _WHERE,
     ),
+    "reliability": Figure(
+        ANY,
+        ("split",),
+        "Whether the intervals hold where no model was trained or validated: above, the share of values of the test cells, by area, "
+        "below each quantile, calibrated (lines) and as the folds have it (dotted); below, per cent within the interval of 90 %.",
+        series_constraints,
+        ("intervals",),
+        "{folds} folds, {test_cells} test cells, {period}. Calibrated by what was observed at cells that the fold's model was not "
+        "trained on, for each land cover and month with enough of them; of what nobody observes, the spread of the folds times the "
+        "factor that the observed fluxes need. Fewer than 80 % are within: {failing}.",
+    ),
+    "applicability": Figure(
+        ANY,
+        ("grid", "split", "metrics"),
+        "How unlike cells are, in attributes and climate, to those trained on (Meyer and Pebesma, 2021), and the errors of models that "
+        "have not seen them. Crosses, and right of the dashed line: outside of the area of applicability.",
+        series_constraints,
+        ("applicability",),
+        "{predictors} attributes and statistics of the forcing, which weigh the same; {outside} of {cells} cells are further than "
+        "{limit} from all that is trained on. Error: RMSE of the months over its median of the cells, mean over the constraints; its median "
+        "inside {inside_error}, outside {outside_error}.",
+    ),
     "tower_map": Figure(
         ("towers",),
         ("grid", "split"),

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from h2cm.config import Config
 from h2cm.models import kind_of
 from h2cm.results.paths import competitors, contenders, evaluated, files, main_experiment, path
+from h2cm.vocabulary import VARIABLES
 
 OBSERVED, TRUTH = "observed", "truth"
 """What stands in the place of an experiment where a summary is of what all are compared with."""
 
 GRIDDED = ("twin", "products", "published")
 ANY = (*GRIDDED, "towers")
+FORCING = tuple(row.name for row in VARIABLES.values() if row.role == "forcing")
 
 
 def with_constants(config: Config) -> list[str]:
@@ -69,12 +71,15 @@ class Summary:
     reads : tuple of str
         Kinds of files (see `h2cm.results.paths.files`); of those of experiments only the summarised one's.
     description : str
+    always : tuple of str
+        Kinds of files that are read for all, whosever they are.
     """
 
     sources: tuple[str, ...]
     of: Callable[[Config], list[str]]
     reads: tuple[str, ...]
     description: str
+    always: tuple[str, ...] = ()
 
 
 _ALL = together(models, truth, competitors)
@@ -128,6 +133,19 @@ SUMMARIES: dict[str, Summary] = {
         ("grid", "monthly", "simulations"),
         "Mean carbon fluxes beside those that the study's authors published.",
     ),
+    "intervals": Summary(
+        ANY,
+        main,
+        ("grid", "split", "static", "targets", "monthly"),
+        "Calibrated intervals of what the first experiment predicts, and whether they hold at the test cells.",
+        ("truth",),
+    ),
+    "applicability": Summary(
+        ANY,
+        observed,
+        ("grid", "split", "static", *FORCING),
+        "How far each cell is, in attributes and climate, from those trained on.",
+    ),
     "towers": Summary(("towers",), main, ("targets", "monthly"), "Monthly fluxes at towers, observed and predicted."),
     "regions": Summary(GRIDDED, observed, ("grid", "regions"), "Number of the TransCom region of each cell."),
 }
@@ -142,7 +160,7 @@ def of_whom(name: str, config: Config) -> list[str]:
 def summary_inputs(name: str, experiment: str, config: Config) -> list[str]:
     """The files that a summary reads, relative to the folder of the run."""
     foreign = {"monthly", "daily", "comparison", "truth"} - _OWN[_kind(experiment, config)]
-    kinds = [kind for kind in SUMMARIES[name].reads if kind not in foreign]
+    kinds = [kind for kind in SUMMARIES[name].reads if kind not in foreign] + list(SUMMARIES[name].always)
     found = files([kind for kind in kinds if kind != "comparison"], config, experiment)
     return found + ([path("comparison", competitor=experiment)] if "comparison" in kinds else [])
 

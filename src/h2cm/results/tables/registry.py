@@ -62,6 +62,15 @@ TABLES: dict[str, Table] = {
         series_constraints,
         ("series",),
     ),
+    "coverage": Table(
+        ANY,
+        (),
+        "Whether calibrated intervals hold at the test cells: share of monthly values, by area, within the central intervals of 50, 80 and "
+        "90 %, beside that of the quantiles of the folds as they are; continuous ranked probability score (CRPS) of both, mean width of "
+        "the interval of 90 %, and the land covers with less than 0.8 within it.",
+        series_constraints,
+        ("intervals",),
+    ),
     "constants": Table(
         ANY,
         (),
