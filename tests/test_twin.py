@@ -18,6 +18,7 @@ from h2cm.sources.twin import truth
 from h2cm.sources.twin.atlas import Atlas, maps
 from h2cm.sources.twin.attributes import FEATURES, static_attributes
 from h2cm.sources.twin.geography import survey
+from h2cm.sources.twin.nature import nature_of
 from h2cm.sources.twin.parameters import Coefficients, Ecology, draw_ensemble
 from h2cm.sources.twin.weather import Weather
 from h2cm.space.grid import Grid, land_cells, to_cells
@@ -426,3 +427,55 @@ def test_a_truth_that_fails_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError):
         twin.generate(configuration(end="2014-01-31", resolution=30.0), tmp_path)
     assert not (tmp_path / "truth.nc").exists()
+
+
+def test_the_other_nature_keeps_its_balances_and_is_another_one(places):
+    """Water and carbon are conserved; parameters and equations of the model together no longer give the truth's dynamics."""
+    _, forcing, static, _ = places
+    ecology, step = nature_of("other", static)
+    state = None
+    for _ in range(3):
+        series, end = truth.simulate(forcing, ecology, ecology.soil, CONSTANTS, state, step=step)
+        start, state = state, end
+    before = np.concatenate([sum(start[s] for s in truth.STORAGES)[:, None], series["tws"][:, :-1]], axis=1)
+    closure = series["corrected_precipitation"] - series["et"] - series["runoff"] - (series["tws"] - before)
+    assert np.abs(closure).max() < 1e-9
+    np.testing.assert_allclose(series["nee"], series["ter"] - series["gpp"], atol=1e-12)
+    assert (series["soil_moisture"] >= -1e-9).all() and (series["soil_evaporation"] >= 0).all()
+    assert all(np.isfinite(values).all() for values in series.values())
+    # the parameters that it gives are those with which the model's equations have its fluxes
+    same, _ = truth.simulate(forcing, truth.prescribed(series), ecology.soil, CONSTANTS, start)
+    for name in ("transpiration", "soil_evaporation", "runoff", "heterotrophic_respiration", "gpp"):
+        np.testing.assert_allclose(same[name], series[name], rtol=1e-6, atol=1e-9)
+    usual, _ = nature_of("model", static)
+    assert type(usual) is Ecology and nature_of("model", static)[1] is truth.water_and_carbon
+    model, _ = truth.simulate(forcing, usual, usual.soil, CONSTANTS, start)
+    for name in ("transpiration", "heterotrophic_respiration"):
+        differ = np.abs(model[name] - series[name]).mean() / series[name].mean()
+        assert 0.05 < differ < 1, name
+    # respiration lags: for the same temperature of the air it is higher when the year cools than when it warms
+    germany = list(PLACES).index("germany")
+    celsius, respiration = forcing["air_temperature"][germany] - 273.15, series["basal_respiration"][germany]
+    day = np.arange(celsius.size) % 365
+    mild = (celsius > 4) & (celsius < 10)
+    autumn, spring = respiration[mild & (day > 240)], respiration[mild & (day < 150)]
+    assert autumn.mean() > 1.1 * spring.mean()
+
+
+def test_co2_rises_as_steeply_as_asked_from_the_same_start():
+    days = pd.date_range("2014-01-01", "2017-12-31")
+    place = survey(np.array([51.0]), np.array([10.0]))
+    one, two = (Weather(days, 0, trend).at(place, 0)["co2"][:, 0] for trend in (1.0, 2.0))
+    rise = one[-365:].mean() - one[:365].mean()
+    assert two[-365:].mean() - two[:365].mean() == pytest.approx(2 * rise, rel=0.05)
+    assert two[0] == pytest.approx(one[0], abs=1e-9)
+
+
+def test_the_nature_is_a_key_of_the_configuration(tmp_path):
+    for name in ("model", "other"):
+        config = configuration(resolution=30.0, twin={"models": 1, "nature": name}, end="2014-12-31")
+        twin.generate(config, tmp_path / name)
+    one, two = (xr.load_dataset(tmp_path / name / "truth.nc") for name in ("model", "other"))
+    np.testing.assert_array_equal(one["snowfall"], two["snowfall"])
+    assert float(np.abs(one["heterotrophic_respiration"] - two["heterotrophic_respiration"]).max()) > 0.1
+    assert float(one["q10"]) == float(two["q10"])

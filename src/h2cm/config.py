@@ -79,6 +79,14 @@ class Twin(Section):
     models: PositiveInt = Field(4, description="members of the ensemble of process models")
     q10: PositiveFloat = Field(1.8, description="true temperature sensitivity of heterotrophic respiration")
     beta_co2: PositiveFloat = Field(22.0, description="true CO2 fertilisation, % per 100 ppm")
+    nature: Literal["model", "other"] = Field(
+        "model",
+        description="whose equations the truth follows: the model's, or others that the model cannot represent: two layers of soil, "
+        "stress with a memory, respiration that lags behind the temperature of the air and feeds on a slow pool too",
+    )
+    co2_trend: PositiveFloat = Field(
+        1.0, description="the trend of CO2 over the period, as a multiple of the usual one"
+    )
 
 
 class Towers(Section):
@@ -225,6 +233,23 @@ class Sweep(Section):
     )
 
 
+HELD_FIELDS = ("cue", "basal_respiration", "alpha_transpiration")
+"""The parameters, learned in space and time, whose mean in each cell can be held at a multiple of what was trained."""
+
+Held = Literal["beta_snow", "beta_baseflow", "q10", "beta_co2", "cue", "basal_respiration", "alpha_transpiration"]
+
+
+class Profile(Section):
+    """The trained model trained on with one quantity held at one value after the other, to see what the constraints say of it."""
+
+    values: dict[Held, Annotated[tuple[PositiveFloat, ...], Field(strict=False)]] = Field(
+        description="of each quantity, as in `fix`; each value is trained as an experiment of its own"
+    )
+    folds: tuple[int, ...] | None = Field(
+        None, strict=False, description="folds trained; those of the experiment if not given"
+    )
+
+
 class Experiment(Section):
     """What an experiment does differently."""
 
@@ -238,6 +263,17 @@ class Experiment(Section):
         {}, description="regularisation of a global constant; beta_co2 in % per 100 ppm, beta_baseflow per day"
     )
     sweep: Sweep | None = Field(None, description="trainings with other widths of the priors")
+    start: str | None = Field(
+        None, description="experiment from whose trained weights training goes on, fold by fold and member by member"
+    )
+    fix: dict[Held, PositiveFloat] = Field(
+        {},
+        description="what is held: a global constant at a value (beta_co2 in % per 100 ppm, beta_baseflow per day), or the mean over "
+        "time of another parameter, in each cell, at a multiple of what the weights of `start` give there",
+    )
+    profile: Profile | None = Field(
+        None, description="trainings that go on from this one with one quantity held at one value after the other"
+    )
     train_years: Years | None = Field(None, description="years whose targets are trained and validated on")
     constraints: tuple[str, ...] | None = Field(None, strict=False, description="constraints used; all if not given")
 
@@ -352,7 +388,7 @@ def parse(values: dict, name: str = "configuration") -> Config:
         raise ConfigError("\n".join(lines)) from None
     if lines := [f"{name}: {line}" for line in _contradictions(config)]:
         raise ConfigError("\n".join(lines))
-    return config.model_copy(update={"experiments": config.experiments | _swept(config)})
+    return config.model_copy(update={"experiments": config.experiments | _swept(config) | _profiled(config)})
 
 
 def sweeps(config: Config) -> dict[str, tuple[str, float]]:
@@ -372,6 +408,29 @@ def _swept(config: Config) -> dict[str, Experiment]:
         row = config.experiments[base]
         priors = {key: Prior(mean=p.mean, std=p.std * multiple) for key, p in row.priors.items()}
         rows[name] = row.model_copy(update={"priors": priors, "folds": row.sweep.folds or row.folds, "sweep": None})
+    return rows
+
+
+def profiles(config: Config) -> dict[str, tuple[str, str | None, float | None]]:
+    """The experiments that are made of the `profile` of another: by name, that other one, what is held and its value; first
+    the one that goes on with nothing held, with which the others are compared."""
+    found = {}
+    for name, row in config.experiments.items():
+        if row.profile:
+            found[f"{name}_released"] = (name, None, None)
+            for held, values in row.profile.values.items():
+                found |= {f"{name}_{held}_{value:g}".replace(".", "_"): (name, held, value) for value in values}
+    return found
+
+
+def _profiled(config: Config) -> dict[str, Experiment]:
+    """The rows of `profiles`."""
+    rows = {}
+    for name, (base, held, value) in profiles(config).items():
+        row = config.experiments[base]
+        fix = row.fix | ({held: value} if held else {})
+        changed = {"start": base, "fix": fix, "folds": row.profile.folds or row.folds, "profile": None, "sweep": None}
+        rows[name] = row.model_copy(update=changed)
     return rows
 
 
@@ -406,7 +465,13 @@ def _contradictions(config: Config) -> list[str]:
         if experiment.constraints == ():
             lines.append(f"{path}.constraints: expected at least one constraint, found none")
         sweep = experiment.sweep
-        for key, folds in ((f"{path}.folds", experiment.folds), (f"{path}.sweep.folds", sweep and sweep.folds)):
+        profile = experiment.profile
+        lines += _of_start(config, name, experiment)
+        for key, folds in (
+            (f"{path}.folds", experiment.folds),
+            (f"{path}.sweep.folds", sweep and sweep.folds),
+            (f"{path}.profile.folds", profile and profile.folds),
+        ):
             if folds is None:
                 continue
             wrong = [fold for fold in folds if not 0 <= fold < config.split.folds]
@@ -420,9 +485,11 @@ def _contradictions(config: Config) -> list[str]:
             lines.append(
                 f"{path}.sweep.multiples: expected some, none of them 1, the experiment itself (found {found})"
             )
-    for name, row in _swept(config).items():
+    for name, row in (_swept(config) | _profiled(config)).items():
         if config.experiments.get(name, row) != row:
-            lines.append(f"experiments.{name}: expected another name, as the sweep of an experiment has this one")
+            lines.append(
+                f"experiments.{name}: expected another name, as the sweep or profile of an experiment has this one"
+            )
     if config.training.sampling == "years":
         for name, constraint in config.constraints.items():
             if constraint.compare != "monthly":
@@ -449,6 +516,48 @@ def _contradictions(config: Config) -> list[str]:
             lines.append("towers.co2: expected the file of monthly CO2 of Mauna Loa, found none")
     elif config.split.test_sites:
         lines.append(f"split.test_sites: expected none, as the source is {config.source}, not towers")
+    return lines
+
+
+def _of_start(config: Config, name: str, row: Experiment) -> list[str]:
+    """What an experiment that goes on from another, or whose profile is asked for, cannot say."""
+    lines, path = [], f"experiments.{name}"
+    fields = [held for held in row.fix if held in HELD_FIELDS]
+    if fields and row.start is None:
+        lines.append(f"{path}.fix.{fields[0]}: expected a start, as it is a multiple of what was trained, found none")
+    if (fields or row.profile) and config.training.sampling == "years":
+        lines.append(
+            f"{path}: expected training.sampling: records, as means over single years are not those of the record"
+        )
+    if row.start is not None:
+        start = config.experiments.get(row.start)
+        every = tuple(range(config.split.folds))
+        if start is None or row.start == name or start.start is not None:
+            lines.append(f"{path}.start: expected another experiment that starts anew (found {row.start!r})")
+        elif start.model != row.model:
+            lines.append(f"{path}.start: expected an experiment of the model {row.model} (found {start.model})")
+        elif missing := set(row.folds or every) - set(start.folds or every):
+            lines.append(
+                f"{path}.start: expected one that trains the folds {sorted(missing)} too (found {row.start!r})"
+            )
+    if row.profile:
+        if row.start is not None:
+            lines.append(f"{path}.profile: expected an experiment that starts anew (found start: {row.start})")
+        if config.training.members < 2:
+            lines.append(
+                f"{path}.profile: expected training.members of at least 2, whose spread says what a difference is worth"
+            )
+        if missing := set(row.profile.folds or ()) - set(row.folds or range(config.split.folds)):
+            lines.append(f"{path}.profile.folds: expected folds of the experiment (found {sorted(missing)})")
+        for held, values in row.profile.values.items():
+            if held in row.fix:
+                lines.append(
+                    f"{path}.profile.values.{held}: expected something that is not held already (experiments.*.fix)"
+                )
+            if len(set(values)) < max(2, len(values)):
+                lines.append(
+                    f"{path}.profile.values.{held}: expected at least two different values (found {list(values)})"
+                )
     return lines
 
 
@@ -486,7 +595,7 @@ def sections_of(config: Config, *keys: str, experiment: str | None = None) -> di
         a name that an entry does not have for nothing. The values of `HOW` are left out. Constraints come in the order
         of their names, as the order in the file does not matter.
     experiment : str, optional
-        The only experiment that the step is about; adds its row without ``folds`` and ``sweep``, and leaves out the constraints that
+        The only experiment that the step is about; adds its row without ``folds``, ``sweep`` and ``profile``, and leaves out the constraints that
         it does not use.
     """
     dumped, chosen = config.model_dump(mode="json"), {}
@@ -497,7 +606,7 @@ def sections_of(config: Config, *keys: str, experiment: str | None = None) -> di
         dumped["constraints"] = {name: row for name, row in dumped["constraints"].items() if name in used}
         row["constraints"] = sorted(used)
         chosen["experiments"] = {
-            experiment: {key: value for key, value in row.items() if key not in ("folds", "sweep")}
+            experiment: {key: value for key, value in row.items() if key not in ("folds", "sweep", "profile")}
         }
     for key in keys:
         _copy(dumped, chosen, key.split("."))

@@ -105,6 +105,12 @@ def contradictions(config: Config) -> list[str]:
         path = f"experiments.{name}"
         if row.priors:
             lines.append(f"{path}.priors: expected none, as a model {row.model} has no global constants")
+        if row.fix:
+            lines.append(
+                f"{path}.fix: expected nothing, as a model {row.model} has no constants and parameters to hold"
+            )
+        if row.start and not MODELS[row.model].daily:
+            lines.append(f"{path}.start: expected none, as a model {row.model} is not trained in steps")
         outputs = learned(config, name)
         if not outputs:
             lines.append(f"{path}: expected a constraint with values of single cells, which {row.model} learns from")

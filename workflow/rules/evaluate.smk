@@ -54,6 +54,31 @@ rule metrics:
         "../scripts/metrics.py"
 
 
+rule profiles:
+    input:
+        PLAN.of_run(["losses"]),
+    output:
+        at("profiles"),
+    log:
+        at("log", job="profiles"),
+    benchmark:
+        at("benchmark", job="profiles")
+    conda:
+        "../../envs/h2cm.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        config=PLAN.keys("profiles"),
+        folder=lambda w: RUN,
+        code=code("profiles.py"),
+    message:
+        "Collecting the profiles"
+    script:
+        "../scripts/profiles.py"
+
+
 rule prior_sweep:
     input:
         PLAN.of_run(["losses"]),

@@ -6,6 +6,7 @@ rule train:
         forcing=PLAN.forcing,
         targets=lambda w: PLAN.targets(w.experiment),
         split=at("split"),
+        start=lambda w: PLAN.start(w.experiment, [w.fold]),
     output:
         weights=[at("weights")],
         losses=[at("losses")],

@@ -10,6 +10,7 @@ for experiment, group in PLAN.fold_groups():
             forcing=PLAN.forcing,
             targets=PLAN.targets(experiment),
             split=at("split"),
+            start=PLAN.start(experiment, group),
         output:
             weights=[at("weights", experiment=experiment, fold=fold) for fold in group],
             losses=[at("losses", experiment=experiment, fold=fold) for fold in group],

@@ -19,5 +19,5 @@ with job(snakemake, progress=True) as config:
         trained[0]["experiment"],
         [int(names["fold"]) for names in trained],
         snakemake.params.folder,
-        record([*store, snakemake.input.split], snakemake.params.code),
+        record([*store, snakemake.input.split, *snakemake.input.start], snakemake.params.code),
     )

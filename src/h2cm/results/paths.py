@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from h2cm.config import Config, sweeps
+from h2cm.config import Config, profiles, sweeps
 from h2cm.models import kind_of
 from h2cm.vocabulary import VARIABLES
 
@@ -30,6 +30,7 @@ FILES: dict[str, str] = {
     "metrics": "evaluation/metrics.csv",
     "metrics_summary": "evaluation/metrics_summary.csv",
     "prior_sweep": "evaluation/prior_sweep.csv",
+    "profiles": "evaluation/profiles.csv",
     "comparison": "comparison/{competitor}.nc",
     "summary": "summaries/{experiment}/{summary}.nc",
     "figure": "figures/{figure}.png",
@@ -100,8 +101,8 @@ def main_experiment(config: Config) -> str:
 
 
 def evaluated(config: Config) -> list[str]:
-    """The experiments that are predicted with and compared; those of a sweep end with the training."""
-    return [name for name in config.experiments if name not in sweeps(config)]
+    """The experiments that are predicted with and compared; those of a sweep or a profile end with the training."""
+    return [name for name in config.experiments if name not in sweeps(config) | profiles(config)]
 
 
 def contenders(config: Config) -> list[str]:
@@ -182,7 +183,7 @@ def files(kinds: Iterable[str], config: Config, experiment: str | None = None) -
         elif "{fold}" in FILES[kind]:
             chosen = [(e, k) for e, k in every_fold(config) if experiment in (None, e) and _has(config, e, kind)]
             found += [path(kind, experiment=e, fold=k) for e, k in chosen]
-        elif kind == "prior_sweep" and not sweeps(config):
+        elif (kind == "prior_sweep" and not sweeps(config)) or (kind == "profiles" and not profiles(config)):
             continue
         else:
             found.append(path(kind))

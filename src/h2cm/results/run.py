@@ -127,6 +127,10 @@ class Run:
         """What each width of the priors leads to (`h2cm.results.evaluate.sweep`)."""
         return pd.read_csv(self._file("prior_sweep"))
 
+    def profiles(self) -> pd.DataFrame:
+        """What the constraints say against each value at which a quantity was held (`h2cm.results.evaluate.profiles`)."""
+        return pd.read_csv(self._file("profiles"))
+
     def losses(self, experiment: str, fold: int) -> pd.DataFrame:
         """Loss of each epoch, constraint and kind of cells, and the constants as ``constant:<name>``."""
         return pd.read_csv(self._file("losses", experiment=experiment, fold=fold))

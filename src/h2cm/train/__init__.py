@@ -25,7 +25,7 @@ from h2cm.store import DataError, save_csv
 from h2cm.train.data import Data, load, statistics
 from h2cm.train.guard import Guard, alone, guarded
 from h2cm.train.loop import Fold, Objective, batches, build_fold, load_checkpoint, run_epoch, save_checkpoint
-from h2cm.workflow.provenance import versions
+from h2cm.workflow.provenance import input_hashes, versions
 
 __all__ = ["Data", "train"]
 
@@ -133,11 +133,14 @@ def train(
     digest = data_digest(data)
     data = data.to(device)
     objective = Objective(data, config, setup)
+    begun = {k: trained_before(folder, setup.start, k, config.training.members) for k in folds}
     running = [
-        build_fold(k, config, experiment, data, moments[k], *cells[k], member)
+        build_fold(k, config, experiment, data, moments[k], *cells[k], member, begun[k][member])
         for k in folds
         for member in range(config.training.members)
     ]
+    for fold in running:
+        objective.hold(fold)
     backend = running[0].model.backend_for(data.forcing)
     log.info(
         "%s, folds %s: %d cells, %s days, backend %s on %s",
@@ -152,6 +155,7 @@ def train(
         "code": provenance.get("code"),
         "torch": torch.__version__,
         "backend": f"{backend} on {device.type}",
+        "start": list(input_hashes(_place(folder, setup.start, k, "weights") for k in folds if setup.start).values()),
     }
     checkpoints = {f: _place(folder, experiment, f.number, "checkpoint", f.member) for f in running}
     marks = {fold: fingerprint(fold, **decides) for fold in running}
@@ -174,6 +178,24 @@ def train(
         for k in folds:
             members = [fold for fold in running if fold.number == k]
             write(members, places[k], data.features, given, experiment, backend, provenance)
+
+
+def trained_before(folder: str | Path, start: str | None, fold: int, members: int) -> list:
+    """The members of a trained fold that an experiment goes on from; as many Nones where it starts anew.
+
+    Raises
+    ------
+    DataError
+        Where the weights are not there, or are of another number of members.
+    """
+    if start is None:
+        return [None] * members
+    file = _place(folder, start, fold, "weights")
+    model = weights.load(file)
+    found = list(getattr(model, "members", [model]))
+    if len(found) != members:
+        raise DataError(f"{file}: expected {members} members (training.members), found {len(found)}")
+    return found
 
 
 def _epoch(folds: list[Fold], objective: Objective, guard: Guard, experiment: str) -> None:

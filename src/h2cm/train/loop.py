@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from h2cm.config import Config, Experiment
+from h2cm.config import HELD_FIELDS, Config, Experiment
 from h2cm.files import whole
 from h2cm.model import DailyModel, build_model
 from h2cm.models import learned
 from h2cm.train.data import Data, Statistics
+from h2cm.train.held import achieved, begin, held_losses, mean_over_time
 from h2cm.train.loss import constraint_losses, prior_losses, required_outputs
 from h2cm.train.sampling import Batch, Records, Years
 from h2cm.train.schedule import averaged, clip, optimiser_of, scheduler_of
@@ -47,6 +48,7 @@ class Fold:
     best_epoch: int = -1
     best_loss: float = float("inf")
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    held: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict] = field(default_factory=list)
 
     def finished(self, config: Config) -> bool:
@@ -96,8 +98,9 @@ def build_fold(
     training: np.ndarray,
     validation: np.ndarray,
     member: int = 0,
+    start: DailyModel | None = None,
 ) -> Fold:
-    """A member of a fold before its first epoch; its initial weights depend on the seed, fold and member only."""
+    """A member of a fold before its first epoch; its initial weights are those of `start`, or depend on the seed, fold and member only."""
     device = data.forcing.device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(np.random.SeedSequence(seeds(config, number, member)).generate_state(1)[0])
@@ -109,6 +112,7 @@ def build_fold(
     s = statistics
     model.set_normalisation(s.forcing_mean, s.forcing_std, s.static_mean, s.static_std)
     model.set_output_scales(output_scales(data, training))
+    begin(model, start, config.experiments[experiment].fix)
     optimiser = optimiser_of(model, config.training)
     scheduler = scheduler_of(optimiser, config.training)
     average = averaged(model, config.training)
@@ -129,9 +133,10 @@ class Objective:
 
     def __init__(self, data: Data, config: Config, experiment: Experiment):
         self.data, self.config = data, config
-        self.priors = experiment.priors
+        self.priors, self.fix = experiment.priors, experiment.fix
         self.constraints = data.constraints
-        self.outputs = required_outputs(self.constraints)
+        held = [name for name in experiment.fix if name in HELD_FIELDS]
+        self.outputs = tuple(dict.fromkeys((*required_outputs(self.constraints), *held)))
         self.records = Records(data, config.model.spin_up_passes)
         self.sampled = Years(data) if config.training.sampling == "years" else self.records
 
@@ -159,7 +164,19 @@ class Objective:
         )
         total = sum(self.constraints[name].weight * loss for name, loss in losses.items())
         priors = prior_losses((model or fold.model).constants(), self.priors)
-        return losses | priors | {"total": total + sum(priors.values())}
+        held = held_losses(predictions, fold.held, part.cells, part.calendar)
+        return losses | priors | held | {"total": total + sum(priors.values()) + sum(held.values())}
+
+    @torch.no_grad()
+    def hold(self, fold: Fold) -> None:
+        """Take what the model gives of the parameters that are held, times what they are to be held at."""
+        names = [name for name in self.fix if name in HELD_FIELDS]
+        if names:
+            cells = torch.arange(len(self.data.area), device=self.data.area.device)
+            found = [self.monthly([fold.model], [self.records.batch(part)])[0] for part in cells.split(64)]
+            for name in names:
+                means = mean_over_time(torch.cat([one[name] for one in found]), self.records.calendar)
+                fold.held[name] = means * self.fix[name]
 
     @torch.no_grad()
     def validate(self, folds: list[Fold]) -> None:
@@ -182,6 +199,8 @@ class Objective:
             losses = {k: float(v) for k, v in found.items()}
             fold.record("validation", losses)
             fold.record("all", {f"constant:{k}": float(v) for k, v in fold.result.constants().items()})
+            if fold.held:
+                fold.record("all", achieved(predictions, fold.held, self.fix, everything.cells, everything.calendar))
             if losses["total"] < fold.best_loss or self.config.training.steps is not None:
                 fold.best_loss, fold.best_epoch = losses["total"], fold.epoch
                 fold.best_weights = {k: v.detach().clone() for k, v in fold.result.state_dict().items()}

@@ -31,6 +31,7 @@ class Batch:
     targets : dict of Tensor, shape (sample, month) or (sample,)
     area : Tensor, shape (sample,)
     calendar : Calendar
+    cells : Tensor, shape (sample,)
     """
 
     forcing: Tensor
@@ -41,6 +42,7 @@ class Batch:
     targets: dict[str, Tensor]
     area: Tensor
     calendar: Calendar
+    cells: Tensor
 
     def means(self, series: Tensor) -> Tensor:
         """Monthly means (sample, month) of a daily series (sample, day)."""
@@ -65,7 +67,7 @@ class Records:
         data, forcing = self.data, self.data.forcing[cells]
         targets = {name: target[cells] for name, target in data.targets.items()}
         static, area = data.static[cells], data.area[cells]
-        return Batch(forcing, static, forcing, self.passes, self.averaging, targets, area, self.calendar)
+        return Batch(forcing, static, forcing, self.passes, self.averaging, targets, area, self.calendar, cells)
 
 
 class Years:
@@ -126,4 +128,5 @@ class Years:
             targets,
             data.area[cell],
             self.calendar,
+            cell,
         )

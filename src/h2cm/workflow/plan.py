@@ -84,6 +84,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "dataset_grid": DATASET,
     "dataset_description": DATASET,
     "prior_sweep": ("constraints.*.weight", "split.folds", "experiments"),
+    "profiles": ("training.steps", "split.folds", "experiments"),
     "summary": (*DRAWN, "prediction"),
     "figure": DRAWN,
     "table": DRAWN,
@@ -152,6 +153,11 @@ class Plan:
         """The files of the constraints that an experiment uses."""
         used = self.config.experiments[experiment].constraints or self.config.constraints
         return [self.at("variable", variable=name) for name in used]
+
+    def start(self, experiment: str, folds: Iterable[int | str]) -> list[str]:
+        """The weights that an experiment goes on from."""
+        begun = self.config.experiments[experiment].start
+        return [self.at("weights", experiment=begun, fold=fold) for fold in folds] if begun else []
 
     def product_files(self, variable: str) -> list[str]:
         """The files of the products that a variable, or a competitor, is made of: the synthetic Earth's, lists of those
@@ -242,7 +248,16 @@ class Plan:
 
     def promised(self) -> list[str]:
         """Every file that a finished run has."""
-        fixed = ("configuration", "store_summary", "truth", "split", "metrics", "metrics_summary", "prior_sweep")
+        fixed = (
+            "configuration",
+            "store_summary",
+            "truth",
+            "split",
+            "metrics",
+            "metrics_summary",
+            "prior_sweep",
+            "profiles",
+        )
         of_towers = [self.at("tower_report"), *self.tower_variables] if self.config.source == "towers" else []
         each = ("weights", "losses", "daily", "monthly", "fold_metrics")
         return [

@@ -11,7 +11,7 @@ from h2cm.models import contradictions
 from h2cm.results.figures.registry import figure_names
 from h2cm.space.grid import Grid
 from h2cm.space.regrid import check_engine
-from h2cm.vocabulary import OUTPUTS, RATIOS, VARIABLES
+from h2cm.vocabulary import CONSTANTS, OUTPUTS, RATIOS, VARIABLES
 
 
 def check(config: Config, name: str = "configuration") -> None:
@@ -42,6 +42,18 @@ def check(config: Config, name: str = "configuration") -> None:
     for key in ("daily", "monthly"):
         for output in getattr(config.prediction, key):
             one_of(f"prediction.{key}", output, OUTPUTS)
+    for name, row in config.experiments.items():
+        for held, value in row.fix.items():
+            if (
+                held in CONSTANTS
+                and not CONSTANTS[held].low < value / CONSTANTS[held].reported_scale < CONSTANTS[held].high
+            ):
+                low, high = (
+                    CONSTANTS[held].reported_scale * edge for edge in (CONSTANTS[held].low, CONSTANTS[held].high)
+                )
+                lines.append(
+                    f"experiments.{name}.fix.{held}: expected a value between {low:g} and {high:g} (found {value:g})"
+                )
     lines += contradictions(config)
     attempts = (
         lambda: figure_names(config),

@@ -79,7 +79,9 @@ def free_of_priors(config: Config, experiment: str) -> str | None:
     """The experiment that differs from another by having no priors, or None."""
     of = config.experiments[experiment]
     for name, row in config.experiments.items():
-        same = all(getattr(row, key) == getattr(of, key) for key in ("model", "train_years", "constraints"))
+        same = all(
+            getattr(row, key) == getattr(of, key) for key in ("model", "train_years", "constraints", "start", "fix")
+        )
         if same and not row.priors:
             return name
     return None

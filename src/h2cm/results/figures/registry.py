@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from h2cm.config import Config, ConfigError, sweeps
+from h2cm.config import Config, ConfigError, profiles, sweeps
 from h2cm.results.evaluate.sweep import free_of_priors
 from h2cm.results.paths import evaluated, files, folds, main_experiment
 from h2cm.results.run import constraint_of, in_unseen_years, series_constraints, shown
@@ -212,6 +212,17 @@ FIGURES: dict[str, Figure] = {
         ("constants",),
         "Widths swept: {multiples} times that of the experiment, with {swept}. The data win, which is that the constant is nearer "
         "to its value without prior than half of the way to the prior's mean: {won}. " + _WHERE,
+    ),
+    "profiles": Figure(
+        ANY,
+        ("split", "profiles"),
+        "What the constraints say against each value at which a quantity is held: their loss at the validation cells after training on until "
+        "it has converged again, less that with nothing held (diamond), in units of its spread over seeds. Lines: medians, dots: "
+        "folds and members.",
+        profiles,
+        (),
+        "{trained} folds, {members} members. Identified: the values below two spreads (shaded) end on both sides; weakly: on one; not: on "
+        "none. {said}. " + _WHERE,
     ),
     "region_map": Figure(
         GRIDDED,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
-from h2cm.config import Config
+from h2cm.config import Config, profiles
 from h2cm.results.evaluate.recovered import RULE
 from h2cm.results.paths import files
 from h2cm.results.run import series_constraints, shown
@@ -82,6 +82,13 @@ TABLES: dict[str, Table] = {
         ("metrics",),
         "How well the truth of the synthetic Earth is found again at the test cells. " + RULE,
         summaries=("constants",),
+    ),
+    "identified": Table(
+        ANY,
+        ("profiles",),
+        "What the constraints identify, by their loss where a quantity is held at other values: identified where the values within two spreads "
+        "of the loss over seeds end on both sides within the range tried, weakly on one, not on none.",
+        profiles,
     ),
     "skill_per_tower": Table(
         ("towers",),

@@ -1,7 +1,7 @@
 """The synthetic Earth: a world whose truth is known, and what would be observed of it.
 
 `generate` makes the weather (`h2cm.sources.twin.weather`), lets the truth live in it (`h2cm.sources.twin.truth` with the ecology of
-`h2cm.sources.twin.parameters`) and writes the pseudo-products (`h2cm.sources.twin.products`). Everything follows from the configuration;
+`h2cm.sources.twin.parameters`, or the other nature of `h2cm.sources.twin.nature`) and writes the pseudo-products (`h2cm.sources.twin.products`). Everything follows from the configuration;
 the same seed gives the same Earth.
 """
 
@@ -21,6 +21,7 @@ from h2cm.config import Config
 from h2cm.files import whole
 from h2cm.sources.twin.attributes import static_attributes
 from h2cm.sources.twin.geography import Geography, survey
+from h2cm.sources.twin.nature import nature_of
 from h2cm.sources.twin.parameters import Ecology, draw_ensemble, fire_emissions
 from h2cm.sources.twin.products import Bureau, Harvest
 from h2cm.sources.twin.truth import OUTPUTS, SOIL, simulate
@@ -78,7 +79,7 @@ def _live(
     config: Config, cells: xr.Dataset, days: pd.DatetimeIndex, place: Geography, static: dict, path: Path
 ) -> Harvest:
     """Run the truth and the other models block by block; write the truth, keep what the products need."""
-    weather = Weather(days, config.seed)
+    weather = Weather(days, config.seed, config.twin.co2_trend)
     constants = true_constants(config)
     models = draw_ensemble(config.twin.models, config.seed)
     months, month_starts = np.unique(days.values.astype("datetime64[M]"), return_index=True)
@@ -106,10 +107,10 @@ def _live(
             for name, values in drivers.items():
                 forcing.setdefault(name, np.empty((number, len(days)), np.float32))[part] = values
 
-            ecology, state = Ecology(local), None
+            (ecology, step), state = nature_of(config.twin.nature, local), None
             for _ in range(passes):
-                _, state = simulate(drivers, ecology, ecology.soil, constants, state, outputs=())
-            series, _ = simulate(drivers, ecology, ecology.soil, constants, state, dtype=np.float32)
+                _, state = simulate(drivers, ecology, ecology.soil, constants, state, outputs=(), step=step)
+            series, _ = simulate(drivers, ecology, ecology.soil, constants, state, dtype=np.float32, step=step)
             for name, values in (series | ecology.soil).items():
                 file[name][part] = values
             for name in MONTHLY:

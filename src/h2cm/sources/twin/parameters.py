@@ -131,6 +131,10 @@ class Ecology:
         self.decay = self.c.respiration * static["organic_carbon_stock"] / 5.5
         self.memory = None
 
+    def stress(self, water: np.ndarray) -> np.ndarray:
+        """The share of the conductance that the vegetation keeps, (cell,), from relative soil moisture."""
+        return logistic((water - self.c.wilting) / self.c.stress_width)
+
     def __call__(self, day: int, weather: Mapping, before: Mapping) -> dict[str, np.ndarray]:
         """The parameters of one day, each (cell,); see `h2cm.sources.twin.truth.Parameters`."""
         c = self.c
@@ -153,7 +157,7 @@ class Ecology:
         warm = self.needles + (1 - self.needles) * logistic((m["warmth"] - c.leaf_warmth) / 2.0)
         moist = logistic((m["water"] - c.leaf_water) / 0.07)
         leaves = self.full_leaf * warm * moist
-        stress = logistic((water - c.wilting) / c.stress_width)
+        stress = self.stress(water)
         humid = 1 / (1 + deficit / c.efficiency_dry_air)
         shaded = 1 / (1 + np.maximum(radiation, 0) / 600)
         wet_soil = m["rain"] / (m["rain"] + 0.6)

@@ -151,6 +151,7 @@ def simulate(
     state: Mapping[str, np.ndarray] | None = None,
     outputs: tuple[str, ...] = OUTPUTS,
     dtype=np.float64,
+    step: Callable[..., Fields] = water_and_carbon,
 ) -> tuple[Fields, Fields]:
     """Run the equations through all days of `forcing`.
 
@@ -168,6 +169,8 @@ def simulate(
         Which of `OUTPUTS` to return.
     dtype : dtype
         In which the outputs are kept; all computing is in float64.
+    step : callable
+        The equations of a day, in place of `water_and_carbon`.
 
     Returns
     -------
@@ -182,7 +185,7 @@ def simulate(
     series = {name: np.empty((days, cells), dtype) for name in outputs}
     for day in range(days):
         weather = {name: values[day] for name, values in by_day.items()}
-        today = water_and_carbon(weather, state, parameters(day, weather, state), soil, constants)
+        today = step(weather, state, parameters(day, weather, state), soil, constants)
         for name in outputs:
             series[name][day] = today[name]
         state = {name: today[name] for name in CARRIED}

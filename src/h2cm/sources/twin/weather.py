@@ -43,11 +43,14 @@ class Weather:
     times : pandas.DatetimeIndex
         Days.
     seed : int
+    co2_trend : float
+        How many times as steep as usual CO2 rises from its value at the start.
     """
 
-    def __init__(self, times: pd.DatetimeIndex, seed: int):
+    def __init__(self, times: pd.DatetimeIndex, seed: int, co2_trend: float = 1.0):
         self.times = times
         self.seed = seed
+        self.co2_trend = co2_trend
         days = len(times)
 
         def rng(stream: int) -> np.random.Generator:
@@ -125,6 +128,7 @@ class Weather:
         """CO2 that rises ever faster, breathes with the northern summer and is higher in the north, ppm."""
         years = ((self.times - pd.Timestamp("2001-01-01")) / pd.Timedelta(days=365.25)).values[:, None]
         trend = 370.0 + 1.9 * years + 0.02 * years**2
+        trend = trend[0] + self.co2_trend * (trend - trend[0])
         north = 1 / (1 + np.exp(-(lat - 15) / 12))
         phase = 2 * np.pi * (years % 1)
         breath = 7 * np.cos(phase - 2 * np.pi * 0.33) + 2.5 * np.cos(2 * phase - 2 * np.pi * 0.75)
