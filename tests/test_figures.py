@@ -182,7 +182,8 @@ def test_figures_of_a_run_are_chosen_and_checked():
 
 
 @pytest.mark.parametrize(
-    ("source", "name"), [(s, n) for n, row in TABLES.items() for s in ("twin", "towers") if s in row.sources]
+    ("source", "name"),
+    [(s, n) for n, row in TABLES.items() for s in ("twin", "towers") if s in row.sources and n != "identified"],
 )
 def test_table_from_the_files_it_declares(runs, only, source, name):
     folder, config = runs[source]
@@ -194,8 +195,17 @@ def test_table_from_the_files_it_declares(runs, only, source, name):
 def test_towers_without_flux_constraints_have_no_table_of_skill():
     config = fake_config("towers")
     config = config.model_copy(update={"constraints": {"fapar": config.constraints["fapar"]}})
-    assert table_names(config) == ["networks", "constants"]
-    assert set(figure_names(config)) == {"carbon_cycle", "architecture", "training_curves", "constants", "tower_map"}
+    assert table_names(config) == ["networks", "coverage", "constants"]
+    drawn = {
+        "carbon_cycle",
+        "architecture",
+        "training_curves",
+        "constants",
+        "tower_map",
+        "reliability",
+        "applicability",
+    }
+    assert set(figure_names(config)) == drawn
 
 
 def test_skill_of_a_tower_is_that_of_the_fold_that_left_it_out(runs):

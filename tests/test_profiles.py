@@ -223,4 +223,4 @@ def test_figure_and_table(tmp_path):
     drawing = draw_figure("profiles", folder, seen)
     drawing.figure.draw_without_rendering()
     text = FIGURES["profiles"].text(drawing.facts)
-    assert "Q" in text and "identified" in text and "{" not in text
+    assert "respiration: identified" in text and "carbon-use efficiency: not" in text and "{" not in text

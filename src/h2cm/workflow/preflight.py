@@ -42,7 +42,7 @@ def check(config: Config, name: str = "configuration") -> None:
     for key in ("daily", "monthly"):
         for output in getattr(config.prediction, key):
             one_of(f"prediction.{key}", output, OUTPUTS)
-    for name, row in config.experiments.items():
+    for experiment, row in config.experiments.items():
         for held, value in row.fix.items():
             if (
                 held in CONSTANTS
@@ -52,7 +52,7 @@ def check(config: Config, name: str = "configuration") -> None:
                     CONSTANTS[held].reported_scale * edge for edge in (CONSTANTS[held].low, CONSTANTS[held].high)
                 )
                 lines.append(
-                    f"experiments.{name}.fix.{held}: expected a value between {low:g} and {high:g} (found {value:g})"
+                    f"experiments.{experiment}.fix.{held}: expected a value between {low:g} and {high:g} (found {value:g})"
                 )
     lines += contradictions(config)
     attempts = (

@@ -13,7 +13,7 @@ from h2cm.results.evaluate.profiles import spread_over_seeds, verdicts
 from h2cm.results.figures.drawing import Drawing, facts_of_run
 from h2cm.results.figures.style import DOUBLE, TARGET, letters, look, use_style
 from h2cm.results.run import Run
-from h2cm.vocabulary import CONSTANTS, label, short
+from h2cm.vocabulary import CONSTANTS, find, label, short
 
 COLUMNS = 4
 
@@ -65,7 +65,7 @@ def draw(folder: Path, config: Config) -> Drawing:
     ]
     handles += [Line2D([], [], color=TARGET, linestyle=":", label="truth")] if true else []
     figure.legend(handles=handles, loc="outside lower center", ncols=5)
-    said = "; ".join(f"{look(e, config).name}, {short(n)}: {v.verdict}" for (e, n), (v, _) in found.items())
+    said = "; ".join(f"{look(e, config).name}, {find(n).long_name}: {v.verdict}" for (e, n), (v, _) in found.items())
     facts = facts_of_run(run, experiments[0]) | {"said": said, "members": table["member"].nunique()}
     facts |= {"trained": table["fold"].nunique()}
     return Drawing(figure, table.rename_axis("row").to_xarray(), facts)
