@@ -17,9 +17,9 @@ from test_dag import CONFIG, done, edit, planned  # noqa: F401 - fixtures
 SCORED = {"evaluate": 3, "metrics": 1, "table": 2, "report_page": 1}
 PREDICTED = SCORED | {"predict": 3, "dataset": 15, "dataset_description": 1, "figure": 1, "table": 3}
 TRAINED = PREDICTED | {"train": 3, "figure": 2}
-SPLIT = TRAINED | {"split": 1, "figure": 3}
+SPLIT = TRAINED | {"split": 1, "figure": 3, "dataset_grid": 1}  # how unlike cells are to those trained on
 STORED = TRAINED | {"harmonise": 1, "store_summary": 1}
-EARTH = STORED | {"twin": 1, "harmonise": 8, "comparison": 2}
+EARTH = STORED | {"twin": 1, "harmonise": 8, "comparison": 2, "dataset_grid": 1}
 SAID = {"resolve": 1, "rule_graph": 1, "report_page": 1}  # the configuration is written and shown
 DESCRIBED = SAID | {"dataset_grid": 1}  # the data set says how it was made
 DRAWN = {"figure": 3, "table": 5}
@@ -149,7 +149,7 @@ ROWS = {
     "all metrics deleted": (delete("evaluation/metrics.csv"), {"metrics": 1, "table": 2, "report_page": 1}),
     "a table deleted": (delete("tables/networks.csv"), {"table": 1, "report_page": 1}),
     "the truth deleted": (delete("twin/truth.nc"), EARTH),
-    "forcing deleted": (delete("store/co2.nc"), STORED),
+    "forcing deleted": (delete("store/co2.nc"), STORED | {"dataset_grid": 1}),
     "a constraint deleted": (delete("store/gpp.nc"), STORED),
     "the split deleted": (delete("split/split.csv"), SPLIT),
     "a store file written anew, the same": (anew("store/gpp.nc"), {}),

@@ -17,7 +17,7 @@ rule summary:
         mem_mb=growing(8000),
         runtime=growing(30),
     params:
-        config=PLAN.keys("summary"),
+        config=lambda w: PLAN.summary_keys(w.summary),
         folder=lambda w: RUN,
         code=lambda w: code("summary.py", f"h2cm.results.summaries.{w.summary}"),
     message:

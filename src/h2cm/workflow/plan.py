@@ -86,6 +86,16 @@ KEYS: dict[str, tuple[str, ...]] = {
     "prior_sweep": ("constraints.*.weight", "split.folds", "experiments"),
     "profiles": ("training.steps", "split.folds", "experiments"),
     "summary": (*DRAWN, "prediction"),
+    "intervals": (
+        "source",
+        "period",
+        "constraints.*.prediction",
+        "constraints.*.compare",
+        "constraints.*.years",
+        "prediction.monthly",
+        "split.folds",
+    ),
+    "applicability": ("split.folds",),
     "figure": DRAWN,
     "table": DRAWN,
 }
@@ -120,7 +130,7 @@ class Plan:
         if rule == "split" or rule.startswith("dataset"):
             chosen += ("split.folds", "split.test_fraction")
             chosen += SPLIT.get(self.config.source, ("split.block_degrees", "split.test_sites"))
-        if rule.startswith("dataset"):
+        if rule.startswith("dataset") or rule == "intervals":
             chosen += (f"experiments.{main_experiment(self.config)}",)
         if rule == "harmonise":
             chosen += ("products.local",) if not products else tuple(f"products.local.{name}" for name in products)
@@ -209,6 +219,10 @@ class Plan:
         """The predictions that the data set is made of: those of the folds of the first experiment."""
         main = main_experiment(self.config)
         return [self.at(step, experiment=main, fold=fold) for fold in folds(self.config, main)]
+
+    def summary_keys(self, name: str) -> dict:
+        """What a summary gets to see of the configuration: of those that the data set is made of no more than they need."""
+        return self.keys(name if name in KEYS else "summary")
 
     def summaries(self, *names: str) -> list[str]:
         """Some summaries, of all for whom the run has them."""

@@ -33,7 +33,16 @@ from h2cm.comparisons import COMPARISONS, TIMESCALES
 from h2cm.config import Config, Years
 from h2cm.models import MODELS
 from h2cm.results.evaluate.metrics import METRICS, scores
-from h2cm.results.evaluate.series import anomaly, area_weighted_mean, centred, common, decompose, mean, mean_ratio
+from h2cm.results.evaluate.series import (
+    aligned,
+    anomaly,
+    area_weighted_mean,
+    centred,
+    common,
+    decompose,
+    mean,
+    mean_ratio,
+)
 from h2cm.results.run import WHOLE, Run
 from h2cm.store import DataError, holds_anomalies
 from h2cm.vocabulary import CONSTANTS, OUTPUTS, RATIOS, STATIC_PARAMETERS, Ratio, reported
@@ -235,26 +244,6 @@ def ratio_of_means(data: xr.Dataset, ratio: Ratio, chosen: np.ndarray) -> np.nda
     data = data.isel(month=chosen)
     sides = (data[side].transpose("cell", "month").values for side in (ratio.numerator, ratio.denominator))
     return mean_ratio(*sides, data["month"].dt.days_in_month.values, ratio.floor)
-
-
-def aligned(prediction: xr.DataArray, target: xr.DataArray, reference: str) -> tuple[np.ndarray, np.ndarray]:
-    """Values of both on the months of the target.
-
-    Raises
-    ------
-    DataError
-        Where the cells differ in number, or the prediction lacks a month.
-    """
-    if prediction.sizes["cell"] != target.sizes["cell"]:
-        raise DataError(
-            f"{reference}: {prediction.name}: expected predictions for {target.sizes['cell']} cells, got {prediction.sizes['cell']}"
-        )
-    missing = np.setdiff1d(target["month"].values, prediction["month"].values)
-    if missing.size:
-        raise DataError(f"{reference}: {prediction.name}: expected predictions for {str(missing[0])[:7]}, found none")
-    return prediction.sel(month=target["month"]).transpose("cell", "month").values, target.transpose(
-        "cell", "month"
-    ).values
 
 
 def time_means(p: np.ndarray, o: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,28 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from h2cm.store import DataError
+
+
+def aligned(prediction: xr.DataArray, target: xr.DataArray, reference: str) -> tuple[np.ndarray, np.ndarray]:
+    """Values of both on the months of the target.
+
+    Raises
+    ------
+    DataError
+        Where the cells differ in number, or the prediction lacks a month.
+    """
+    if prediction.sizes["cell"] != target.sizes["cell"]:
+        raise DataError(
+            f"{reference}: {prediction.name}: expected predictions for {target.sizes['cell']} cells, got {prediction.sizes['cell']}"
+        )
+    missing = np.setdiff1d(target["month"].values, prediction["month"].values)
+    if missing.size:
+        raise DataError(f"{reference}: {prediction.name}: expected predictions for {str(missing[0])[:7]}, found none")
+    return prediction.sel(month=target["month"]).transpose("cell", "month").values, target.transpose(
+        "cell", "month"
+    ).values
+
 
 def common(prediction: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both as float64, with NaN wherever either is missing."""

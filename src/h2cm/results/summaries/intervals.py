@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from h2cm.comparisons import TIMESCALES
 from h2cm.config import Config
-from h2cm.results.evaluate.fold import Pair, pair_of
 from h2cm.results.evaluate.intervals import (
     LEAST_SPREAD,
     LEVELS,
@@ -19,6 +17,7 @@ from h2cm.results.evaluate.intervals import (
     weighted_quantiles,
 )
 from h2cm.results.evaluate.land_cover import classes_of
+from h2cm.results.evaluate.series import aligned, centred, common
 from h2cm.results.paths import folds
 from h2cm.results.run import Run, shown
 from h2cm.store import holds_anomalies
@@ -51,14 +50,10 @@ def make(run: Run, experiment: str) -> xr.Dataset:
     targets = {variable: run.target(name) for variable, name in shown(config).items()}
     targets = {variable: target for variable, target in targets.items() if not holds_anomalies(target)}
 
-    def errors(variable: str, reference: xr.DataArray, prediction: xr.DataArray) -> tuple[np.ndarray, Pair]:
-        pair = pair_of("intervals", variable, prediction, reference, TIMESCALES)
-        return pair.target - pair.prediction, pair
-
     found, count, transferred, least, ratios = {}, {}, {}, {}, {"carbon": [], "water": []}
     for variable, target in targets.items():
         held_out = np.concatenate(
-            [errors(variable, target, p[variable])[0][v] for p, v in zip(predicted, validated, strict=True)]
+            [_error(variable, target, p[variable])[0][v] for p, v in zip(predicted, validated, strict=True)]
         )
         where = np.concatenate(validated)
         calendar_month = target["month"].dt.month.values
@@ -98,15 +93,15 @@ def make(run: Run, experiment: str) -> xr.Dataset:
         for reference, known in (("observed", targets), ("truth", truth)):
             if variable not in known:
                 continue
-            error, pair = errors(variable, known[variable], median)
-            members = [errors(variable, known[variable], p[variable])[1].prediction for p in predicted]
+            error, middle = _error(variable, known[variable], median)
+            members = [_error(variable, known[variable], p[variable])[1] for p in predicted]
             one = _check(
                 error[tested],
                 around.sel(month=known[variable]["month"]).values[:, tested],
-                np.stack(members)[:, tested] - pair.prediction[tested],
+                np.stack(members)[:, tested] - middle[tested],
                 area[tested],
                 classes[tested],
-                local_month(pair.calendar_month, lat[tested]),
+                local_month(known[variable]["month"].dt.month.values, lat[tested]),
                 len(names),
             )
             checks.append(one.expand_dims(variable=[variable], reference=[reference]))
@@ -114,6 +109,14 @@ def make(run: Run, experiment: str) -> xr.Dataset:
         return data
     joined = xr.combine_by_coords(checks, join="outer", combine_attrs="override").reindex(variable=variables)
     return xr.merge([data, joined], join="exact")
+
+
+def _error(variable: str, target: xr.DataArray, prediction: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    """Target less prediction, and the prediction, (cell, month); of storages without a level both as departures from their mean."""
+    p, o = common(*aligned(prediction, target, variable))
+    if OUTPUTS[variable].centred:
+        p, o = centred(p), centred(o)
+    return o - p, p
 
 
 def _spread(predicted: list[xr.Dataset], variable: str, area: np.ndarray) -> tuple[xr.DataArray, float]:
