@@ -19,6 +19,9 @@ from h2cm.vocabulary import find, short
 FLUXES = {"gpp": cm.bamako_r, "nee": cm.bam_r}
 """What is mapped, with its colours."""
 
+ROWS = 4
+"""Maps below each other; a flux with more has two columns."""
+
 
 def references(config: Config) -> dict[str, str]:
     """The fluxes that a constraint shows, and the constraint."""
@@ -79,27 +82,30 @@ def to_dataset(maps: dict[str, dict[str, np.ndarray]], fluxes: dict[str, str]) -
 
 
 def draw_columns(config: Config, cells: xr.Dataset, maps: dict, colours: dict, difference: bool = False):
-    """A column of maps for each flux, a row for each who has any, one colour bar below each column."""
-    names = list(dict.fromkeys(who for of in maps.values() for who in of))
-    figure, axes, background = map_figure(config, len(names), len(maps), DOUBLE, colour_bars=0.55)
+    """A column of maps for each flux, or two side by side where it has many, with one colour bar below."""
+    most = max(len(of) for of in maps.values())
+    side = 1 if most <= ROWS else 2
+    figure, axes, background = map_figure(config, -(-most // side), side * len(maps), DOUBLE, colour_bars=0.55)
     shown = []
     for j, (flux, of) in enumerate(maps.items()):
+        mine = axes[:, side * j : side * (j + 1)]
         low, high = limits(*of.values())
         if difference or find(flux).signed:
             high = max(abs(low), abs(high))
             low = -high
-        for i, who in enumerate(names):
-            axis = axes[i, j]
-            if who not in of:
-                axis.set_visible(False)
-                continue
+        for who, axis in zip(of, mine.flat, strict=False):
             mesh = background.cells(axis, of[who], *place_of(cells, config), cmap=colours[flux], vmin=low, vmax=high)
-            axis.set_title(f"{short(flux)}, {look(who, config).name}")
-            shown.append((i, j, axis))
+            name = look(who, config).name
+            axis.set_title(
+                name if side > 1 else f"{short(flux)}, {name}"
+            )  # narrow maps: their colour bar names the flux
+            shown.append(axis)
+        for axis in mine.flat[len(of) :]:
+            axis.set_visible(False)
         bar = figure.colorbar(
-            mesh, ax=axes[:, j], orientation="horizontal", extend="both", fraction=0.04, aspect=35, pad=0.01
+            mesh, ax=mine, orientation="horizontal", extend="both", fraction=0.04, aspect=35, pad=0.01
         )
         what = f"Difference in {short(flux)}" if difference else short(flux)
         bar.set_label(f"{what} ({find(flux).printed_units})")
-    letters([axis for *_, axis in sorted(shown, key=lambda one: one[:2])])
+    letters(shown)
     return figure

@@ -73,7 +73,6 @@ def draw(folder: Path, config: Config) -> Drawing:
 
 def _table(axis, found: dict[str, xr.Dataset], flux: str, config: Config) -> None:
     """R² and RMSE of each, in its colour, at the right of the panel; medians of the members."""
-    size = 7 if len(found) < 6 else 6
     lines = [("R²", "RMSE", "black")]
     for who, data in found.items():
         r2, rmse = (float(np.nanmedian(data[f"{flux}_{m}"])) for m in ("r2", "rmse"))
@@ -83,5 +82,5 @@ def _table(axis, found: dict[str, xr.Dataset], flux: str, config: Config) -> Non
     for k, (r2, rmse, colour) in enumerate(lines):
         for x, text in ((left + 0.15, r2), (0.99, rmse)):
             axis.text(
-                x, 0.97 - k * step, text, color=colour, fontsize=size, ha="right", va="top", transform=axis.transAxes
+                x, 0.97 - k * step, text, color=colour, fontsize=7, ha="right", va="top", transform=axis.transAxes
             )

@@ -61,8 +61,14 @@ def look(name: str, config: Config) -> Look:
             return LOOKS["cv"]
         if name in contenders(config):
             return LOOKS[config.experiments[name].model]
+        if name in LOOKS:
+            return LOOKS[name]
         others = [e for e in config.experiments if e not in LOOKS]
-        return LOOKS[name] if name in LOOKS else Look(name.replace("_", " "), OTHERS[others.index(name) % len(OTHERS)])
+        row = config.experiments[name]
+        kind = LOOKS["cv" if row.model == "h2cm" else row.model].name
+        return Look(
+            f"{kind} with priors" if row.priors else name.replace("_", " "), OTHERS[others.index(name) % len(OTHERS)]
+        )
     row = LOOKS[name]
     return Look(product_name(row.name, config.source), row.colour) if name in PRODUCTS else row
 
@@ -82,7 +88,8 @@ def product_name(name: str, source: str) -> str:
 
 
 TIMESCALE_NAMES = {"monthly": "Monthly", "msc": "Mean seasonal cycle", "anomaly": "Monthly anomaly"}
-MONTH_LETTERS = "JFMAMJJASOND"
+MONTH_LETTERS = [letter if i % 2 == 0 else "" for i, letter in enumerate("JFMAMJJASOND")]
+"""Below the axis of a narrow panel, where there is room for every second one."""
 
 
 def use_style() -> None:
@@ -161,7 +168,7 @@ def years_axis(axis: Axes) -> None:
 def months_axis(axis: Axes) -> None:
     """The initials of the months as ticks."""
     axis.set_xlim(0.5, 12.5)
-    axis.set_xticks(range(1, 13), MONTH_LETTERS, fontsize=6)
+    axis.set_xticks(range(1, 13), MONTH_LETTERS)
 
 
 def constraint_name(name: str, source: str) -> str:

@@ -45,7 +45,7 @@ def draw(folder: Path, config: Config, group: str) -> Drawing:
                 axis.fill_between(x, cycles.min(0), cycles.max(0), color=colour, alpha=0.3, linewidth=0)
                 axis.plot(x, np.median(cycles, axis=0), color=colour, linewidth=0.9)
         test = data.split.loc[cell, f"fold_{data.numbers[0]}"] == "test"
-        axis.set_title(f"{data.sites[cell]}{'*' if test else ''} {data.igbp[cell]}", fontsize=6.5, pad=2)
+        axis.set_title(f"{data.sites[cell]}{'*' if test else ''} {data.igbp[cell]}", fontsize=7, pad=2)
         axis.set_xticks((1, 4, 7, 10), "JAJO")
         axis.tick_params(labelsize=6)
     for axis in axes.flat[len(shown) :]:

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from h2cm.config import Config
 from h2cm.results.figures.drawing import Drawing, facts_of_run
-from h2cm.results.figures.style import DOUBLE, TRAIN, VALIDATION, letters, use_style
+from h2cm.results.figures.style import DOUBLE, TRAIN, VALIDATION, constraint_name, letters, use_style
 from h2cm.results.paths import folds, main_experiment
 from h2cm.results.run import Run
 from h2cm.vocabulary import ordered, short
@@ -45,7 +45,7 @@ def draw(folder: Path, config: Config) -> Drawing:
             axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
             axis.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
             axis.yaxis.set_minor_formatter(NullFormatter())
-        axis.set_title(part_name(part))
+        axis.set_title(part_name(part, config.source))
     for axis in axes.flat[len(parts) :]:
         axis.remove()
     for column in range(COLUMNS):
@@ -69,8 +69,10 @@ def draw(folder: Path, config: Config) -> Drawing:
     return Drawing(figure, data, facts_of_run(run) | {"epochs": int(table["epoch"].max())})
 
 
-def part_name(part: str) -> str:
+def part_name(part: str, source: str) -> str:
     """The title of a panel."""
     if part == "total":
         return "Total"
-    return f"{short(part.removeprefix('prior_'))} prior" if part.startswith("prior_") else short(part)
+    if part.startswith("prior_"):
+        return f"{short(part.removeprefix('prior_'))} prior"
+    return constraint_name(part, source)

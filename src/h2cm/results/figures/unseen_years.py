@@ -26,8 +26,10 @@ def draw(folder: Path, config: Config, groups: tuple[str, ...]) -> Drawing:
     table = table[table["experiment"].isin(pair) & table["fold"].isin(both) & table["metric"].isin(ROWS)]
     references = [name for name in in_unseen_years(config, groups) if (table["reference"] == name).any()]
     table = table[table["reference"].isin(references)]
-    known = set(table.dropna(subset="value")["timescale"])
-    timescales = [timescale for timescale in TIMESCALES if timescale in known]  # one year has no anomaly
+    years = config.evaluation.periods[period]
+    several = years[0] < years[1]  # one year has no anomaly, and is its own mean seasonal cycle
+    timescales = list(TIMESCALES) if several else ["monthly"]
+    table = table[table["timescale"].isin(timescales)]
     figure, axes = panels(config, references, timescales)
     for j, reference in enumerate(references):
         for i, metric in enumerate(ROWS):
@@ -43,7 +45,6 @@ def draw(folder: Path, config: Config, groups: tuple[str, ...]) -> Drawing:
             axes[i, j].margins(y=0.12)
     legend(figure, pair, config)
     data = table.set_index(["experiment", "fold", "reference", "timescale", "metric"])["value"].to_xarray().to_dataset()
-    years = config.evaluation.periods[period]
     train = config.experiments[other].train_years
     facts = {
         "years": _span(years),
