@@ -37,6 +37,18 @@ rule data:
         at("store_summary"),
 
 
+onstart:
+    if workflow.is_main_process:
+        check_machine()
+
+
 onsuccess:
     if workflow.is_main_process:
-        print(PLAN.where_results_are())
+        print(PLAN.where_results_are(str(file) for job in workflow.dag.jobs for file in job.output))
+
+
+onerror:
+    if workflow.is_main_process:
+        logger.error(
+            "Not finished. Start the same command again to go on: what is done is kept, training goes on from its last checkpoint."
+        )

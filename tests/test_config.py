@@ -7,8 +7,8 @@ import yaml
 
 from conftest import ROOT
 from h2cm import vocabulary
-from h2cm.config import Config, ConfigError, from_sections, load, parse, sections_of
-from h2cm.workflow.preflight import check
+from h2cm.config import Config, ConfigError, from_sections, load, parse, sections_of, typed
+from h2cm.workflow.preflight import check, check_device, check_folds
 from h2cm.workflow.reference import reference
 
 FILES = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name != "products.yaml")
@@ -49,8 +49,15 @@ def test_configuration_files_are_valid(path):
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        ("colour", "red", "colour: Extra inputs"),
-        ("training.epoch", 3, "training.epoch: Extra inputs"),
+        ("colour", "red", "colour: no such key; expected one of run, source, seed, "),
+        ("training.epoch", 3, "training.epoch: no such key; did you mean epochs?"),
+        ("experiments.cv.sweeps", {}, "experiments.cv.sweeps: no such key; did you mean sweep?"),
+        ("experiments.prior.priors.q10.meen", 2, "experiments.prior.priors.q10.meen: no such key; did you mean mean?"),
+        ("constraints.gpp.wait", 2.0, "constraints.gpp.wait: no such key; did you mean weight?"),
+        ("prediction.daily", "gpp", "prediction.daily: expected a list, as [gpp] (found 'gpp')"),
+        ("experiments.cv.folds", 1, "experiments.cv.folds: expected a list (found 1)"),
+        ("training", 3, "training: expected keys and values (found 3)"),
+        ("experiments", "cv", "experiments: expected keys and values (found 'cv')"),
         ("training.epochs", "many", "training.epochs: Input should be a valid integer (found 'many')"),
         ("training.epochs", 0, "training.epochs: Input should be greater than 0 (found 0)"),
         ("training.epochs", 2.5, "training.epochs: Input should be a valid integer (found 2.5)"),
@@ -77,15 +84,33 @@ def test_configuration_files_are_valid(path):
         ("experiments.a b", {}, "experiments.a b: expected a name of letters"),
         ("split.test_sites", ["DE-Hai"], "split.test_sites: expected none, as the source is twin"),
         ("source", "towers", "towers.folders: expected at least one folder"),
-        ("constraints.gdp", {"prediction": "gpp", "compare": "monthly"}, "constraints.gdp: expected one of tws, "),
-        ("constraints.gpp.prediction", "gdp", "constraints.gpp.prediction: expected one of "),
+        (
+            "constraints.gdp",
+            {"prediction": "gpp", "compare": "monthly"},
+            "constraints.gdp: 'gdp' is not known; did you mean gpp?",
+        ),
+        ("constraints.gpp.prediction", "gdp", "constraints.gpp.prediction: 'gdp' is not known; did you mean gpp?"),
         ("constraints.gpp.compare", "yearly", "constraints.gpp.compare: expected one of monthly, monthly_centred, "),
         ("constraints.gpp.compare", "mean_ratio", "constraints.gpp.compare: expected a comparison of months, as the"),
         ("constraints.cue.compare", "monthly", "constraints.cue.compare: expected a comparison of one value a cell, "),
-        ("constraints.cue.prediction", "gpp", "constraints.cue.prediction: expected one of cue, wue (found 'gpp')"),
-        ("prediction.daily", ["gdp"], "prediction.daily: expected one of "),
+        (
+            "constraints.cue.prediction",
+            "gpp",
+            "constraints.cue.prediction: 'gpp' is not known; expected one of cue, wue",
+        ),
+        ("prediction.daily", ["gdp"], "prediction.daily: 'gdp' is not known; did you mean gpp?"),
         ("figures", ["split_mop"], "figures: 'split_mop' is none of carbon_cycle"),
         ("grid.resolution", 7, "grid.resolution: expected a divisor of 180 degrees, got 7"),
+        (
+            "grid.resolution",
+            4,
+            "grid.resolution: expected a divisor of 90 degrees, as the files of the synthetic Earth",
+        ),
+        (
+            "grid.resolution",
+            12,
+            "grid.resolution: expected a divisor of 90 degrees, as the files of the synthetic Earth",
+        ),
         ("grid.bounds", [0, 0, 0.5, 0.5], "grid.bounds: [0.0, 0.0, 0.5, 0.5] holds no centre"),
     ],
 )
@@ -104,6 +129,58 @@ def test_all_mistakes_are_named_at_once(values):
     with pytest.raises(ConfigError) as error:
         parse(values)
     assert len(str(error.value).splitlines()) == 2
+
+
+def test_a_key_of_a_section_given_as_one_word_is_explained(values):
+    with pytest.raises(ConfigError) as error:
+        parse(values | {"training.epochs": 3})
+    assert "training.epochs: no such key; one in a section is written as --config 'training={epochs: 3}'" in str(
+        error.value
+    )
+
+
+def test_values_of_the_command_line_have_types(values):
+    given = {
+        "training": {"epochs": "3", "device": "cpu"},
+        "grid": {"bounds": ["0", "0.5", "40", "40"]},
+        "run": "x",
+        "seed": 4,
+    }
+    config = parse(
+        values
+        | {"grid": {"resolution": 10} | typed(given)["grid"]}
+        | {k: typed(given)[k] for k in ("training", "run", "seed")}
+    )
+    assert (
+        config.training.epochs == 3 and config.grid.bounds == (0, 0.5, 40, 40) and (config.run, config.seed) == ("x", 4)
+    )
+
+
+@pytest.mark.parametrize(("folds", "resolution"), [(400, 6), (40, 20)])
+def test_more_folds_than_blocks_of_land_are_refused_before_anything_runs(values, folds, resolution):
+    change(values, "grid.resolution", resolution)
+    check_folds(parse(values))
+    change(values, "split.folds", folds)
+    with pytest.raises(
+        ConfigError, match=rf"split\.folds: {folds} folds, but without the test set there are only \d+ blocks"
+    ):
+        check_folds(parse(values))
+
+
+def test_more_folds_than_towers_are_refused_before_anything_runs():
+    config = load(ROOT / "config" / "towers.yaml")
+    check_folds(config)
+    many = config.model_copy(update={"split": config.split.model_copy(update={"folds": 4})})
+    with pytest.raises(ConfigError, match=r"split\.folds: expected fewer than there are towers, 3 \(found 4\)"):
+        check_folds(many)
+
+
+def test_a_gpu_that_is_not_there_is_said_before_anything_runs(values, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    check_device(parse(values))
+    change(values, "training.device", "cuda")
+    with pytest.raises(ConfigError, match=r"training\.device: cuda was asked for, but PyTorch finds no GPU here"):
+        check_device(parse(values))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from h2cm.model.prediction import write
 from h2cm.store import DataError
 from h2cm.train import loop, train
 from h2cm.train.data import load, statistics
-from h2cm.train.guard import alone
+from h2cm.train.guard import alone, guarded
 
 UMASK = os.umask(0)
 os.umask(UMASK)
@@ -176,6 +176,18 @@ def test_sigterm_saves_between_two_batches(trained, store, split, tmp_path, monk
     assert same(tensors(trained), tensors(tmp_path))
     one, two = (f / "training" / "cv" / "fold_0" / "losses.csv" for f in (trained, tmp_path))
     assert one.read_text() == two.read_text()
+
+
+def test_ctrl_c_saves_and_a_second_one_does_not_wait():
+    saved = []
+    with guarded(lambda: saved.append(True)) as guard:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(SystemExit):
+            guard.after_batch()
+        signal.raise_signal(signal.SIGTERM)  # a cluster may say it more than once
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert saved == [True] and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_long_epochs_have_checkpoints_within_them(store, split, tmp_path, monkeypatch):

@@ -7,7 +7,9 @@ with the path of the key and what was expected. `config/README.md` explains ever
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin
 
@@ -62,7 +64,7 @@ class Period(Section):
 
 
 class GridSection(Section):
-    resolution: PositiveFloat = Field(1.0, description="degrees; must divide 180")
+    resolution: PositiveFloat = Field(1.0, description="degrees; must divide 180, on the synthetic Earth 90")
     bounds: tuple[float, float, float, float] = Field(
         (-180.0, -60.0, 180.0, 85.0), strict=False, description="west, south, east, north (degrees)"
     )
@@ -369,6 +371,59 @@ class Config(Section):
     )
 
 
+def typed(value):
+    """A value of Snakemake's option ``--config`` as YAML has it: in sections and lists, Snakemake leaves everything a text.
+
+    >>> typed({"training": {"epochs": "3", "device": "cpu"}, "grid": {"bounds": ["0", "1.5"]}})
+    {'training': {'epochs': 3, 'device': 'cpu'}, 'grid': {'bounds': [0, 1.5]}}
+    """
+    if isinstance(value, Mapping):
+        return {key: typed(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [typed(one) for one in value]
+    return yaml.safe_load(value) if isinstance(value, str) else value
+
+
+_EXPECTED = {"tuple_type": "a list", "model_type": "keys and values", "dict_type": "keys and values"}
+"""What types of pydantic's errors mean in a configuration file."""
+
+
+def meant(word: str, known: Collection[str]) -> str:
+    """What follows a name that is not known: the one that was probably meant, else all that there are."""
+    close = get_close_matches(word, known, 1)
+    return f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
+
+
+def _mistake(kind: str, place: Sequence[str | int], text: str, found) -> str:
+    """A line about a key that cannot be used, from what pydantic says of it."""
+    path, shown = ".".join(map(str, place)) or "(top level)", "" if isinstance(found, dict) else f" (found {found!r})"
+    if kind == "missing":
+        return f"{path}: {text}"
+    if kind == "extra_forbidden" and "." in str(place[-1]):
+        first, _, rest = str(place[-1]).partition(".")
+        return f"{path}: no such key; one in a section is written as --config '{first}={{{rest}: {found}}}'"
+    if kind == "extra_forbidden":
+        return f"{path}: no such key; {meant(str(place[-1]), _keys_beside(place))}"
+    if kind in _EXPECTED:
+        example = f", as [{found}]" if kind == "tuple_type" and isinstance(found, str) else ""
+        return f"{path}: expected {_EXPECTED[kind]}{example}{shown}"
+    return f"{path}: {text.removeprefix('Value error, ')}{shown}"
+
+
+def _keys_beside(place: Sequence[str | int]) -> list[str]:
+    """The keys of the section that a place in a configuration is in."""
+    section = Config
+    for part in place[:-1]:
+        if part in section.model_fields:
+            section = next(filter(_is_section, _within(section.model_fields[part].annotation)), section)
+    return list(section.model_fields)
+
+
+def _within(annotation) -> list:
+    """A type and all types that it is made of."""
+    return [annotation, *(inner for one in get_args(annotation) for inner in _within(one))]
+
+
 def parse(values: dict, name: str = "configuration") -> Config:
     """Check `values` and fill in the defaults.
 
@@ -380,11 +435,7 @@ def parse(values: dict, name: str = "configuration") -> Config:
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
-        lines = []
-        for e in error.errors():
-            path = ".".join(str(part) for part in e["loc"]) or "(top level)"
-            found = "" if e["type"] == "missing" or isinstance(e["input"], dict) else f" (found {e['input']!r})"
-            lines.append(f"{name}: {path}: {e['msg'].removeprefix('Value error, ')}{found}")
+        lines = [f"{name}: {_mistake(e['type'], e['loc'], e['msg'], e['input'])}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None
     if lines := [f"{name}: {line}" for line in _contradictions(config)]:
         raise ConfigError("\n".join(lines))

@@ -1,8 +1,10 @@
 """What the rules have in common, and only Snakemake can say; the rest is in the package (`h2cm.workflow.plan`)."""
 
+import os
 import sys
 
-from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+from snakemake.utils import update_config
 
 SOURCE = Path(workflow.basedir) / "src"
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
@@ -10,7 +12,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 # the package as it stands here, in this process and in the scripts, installed or not
 sys.path.insert(0, str(SOURCE))
 
-from h2cm.config import ConfigError, parse as parse_configuration
+from h2cm.config import ConfigError, parse as parse_configuration, typed
 from h2cm.results.figures.registry import FIGURES, figure_inputs
 from h2cm.results.summaries.registry import summary_inputs
 from h2cm.results.tables.registry import TABLES, table_inputs
@@ -19,23 +21,46 @@ from h2cm.store import DataError
 from h2cm.workflow import resources
 from h2cm.workflow.dependencies import code_hash
 from h2cm.workflow.plan import Plan
-from h2cm.workflow.preflight import check
+from h2cm.workflow.job import SHOWN
+from h2cm.workflow.preflight import check, check_device, check_folds
+from h2cm.workflow.screen import says_something_new
 from h2cm.workflow.takeover import take_over
+
+
+def end(message):
+    """End the run with a message, without the lines of code that Snakemake shows of an exception."""
+    logger.error(message)
+    sys.exit(1)
 
 
 def checked_plan():
     """The configuration, checked; what cannot be used ends the run with a plain message."""
     given = ", ".join(str(file) for file in workflow.configfiles) or "configuration"
+    update_config(config, typed(workflow.config_settings.config))
     try:
         checked = parse_configuration(config, given)
         check(checked, given)
+        if workflow.is_main_process:
+            check_folds(checked, given)
         return Plan(checked)
     except (ConfigError, DataError) as error:
-        raise WorkflowError(f"The configuration cannot be used.\n{error}") from None
+        end(f"The configuration cannot be used.\n{error}")
+
+
+def check_machine():
+    """What can be seen of this machine before the first job, if it runs the jobs with this environment."""
+    deployed = workflow.deployment_settings.deployment_method
+    try:
+        if workflow.local_exec and not deployed:
+            check_device(CONFIG)
+    except ConfigError as error:
+        end(str(error))
 
 
 if workflow.is_main_process:
     take_over(Path.cwd())
+elif os.environ.get(SHOWN):
+    logger.addFilter(says_something_new)
 
 resources.use_source(SOURCE)
 PLAN = checked_plan()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,9 +13,8 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from tqdm import tqdm
 
-from h2cm.config import Config, sections_of
+from h2cm.config import Config, ConfigError, sections_of
 from h2cm.model import weights
 from h2cm.model.members import Members
 from h2cm.models import MODELS
@@ -24,7 +22,7 @@ from h2cm.results.paths import path
 from h2cm.store import DataError, save_csv
 from h2cm.train.data import Data, load, statistics
 from h2cm.train.guard import Guard, alone, guarded
-from h2cm.train.loop import Fold, Objective, batches, build_fold, load_checkpoint, run_epoch, save_checkpoint
+from h2cm.train.loop import Fold, Objective, build_fold, load_checkpoint, run_epoch, save_checkpoint
 from h2cm.workflow.provenance import input_hashes, versions
 
 __all__ = ["Data", "train"]
@@ -38,7 +36,7 @@ def choose_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"training.device: {name} was asked for, but PyTorch finds no GPU here")
+        raise ConfigError(f"training.device: {name} was asked for, but PyTorch finds no GPU here")
     return device
 
 
@@ -199,24 +197,17 @@ def trained_before(folder: str | Path, start: str | None, fold: int, members: in
 
 
 def _epoch(folds: list[Fold], objective: Objective, guard: Guard, experiment: str) -> None:
-    """One epoch of some folds, with its progress on the terminal and in the log."""
-    epoch = folds[0].epoch
-    total = max(len(batches(fold, objective)) for fold in folds)
-    quiet = not sys.stderr.isatty()
-    with tqdm(total=total, desc=f"{experiment} epoch {epoch + 1}", leave=False, disable=quiet) as bar:
-
-        def after_batch() -> None:
-            bar.update()
-            guard.after_batch()
-
-        run_epoch(folds, objective, after_batch)
+    """One epoch of some folds, with its progress in the log (read by `h2cm.workflow.screen`)."""
+    epoch, training = folds[0].epoch, objective.config.training
+    run_epoch(folds, objective, guard.after_batch)
     for fold in folds:
         last = {r["cells"]: r["loss"] for r in fold.history if r["epoch"] == epoch + 1 and r["constraint"] == "total"}
         log.info(
-            "%s %s epoch %d: training loss %.4f, validation loss %.4f%s",
+            "%s %s epoch %d%s: training loss %.4f, validation loss %.4f%s",
             experiment,
             fold.label,
             epoch + 1,
+            f", step {fold.step} of {training.steps}" if training.steps else f" of {training.epochs}",
             last.get("train", np.nan),
             last["validation"],
             " (best)" if fold.best_epoch == epoch else "",

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from h2cm.workflow.job import ASKED
+
 log = logging.getLogger(__name__)
 
 EVERY = 600.0
@@ -22,7 +24,7 @@ EVERY = 600.0
 
 
 class Guard:
-    """Saves between two batches, every `EVERY` seconds and before the process ends on SIGTERM.
+    """Saves between two batches, every `EVERY` seconds and before the process ends on SIGTERM or Ctrl-C.
 
     Parameters
     ----------
@@ -39,27 +41,30 @@ class Guard:
             self.save()
             self.last = time.monotonic()
         if self.asked:
-            log.warning("asked to end (SIGTERM): the checkpoint is written, training goes on from here")
+            log.warning("%s: the checkpoint is written, training goes on from here", ASKED)
             sys.exit(128 + signal.SIGTERM)
 
-    def ask(self, *_) -> None:
-        """The handler of the signal."""
+    def ask(self, number: int, *_) -> None:
+        """The handler of the signals; a second Ctrl-C does not wait for the end of the batch."""
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
         self.asked = True
 
 
 @contextmanager
 def guarded(save: Callable[[], None]) -> Iterator[Guard]:
-    """A `Guard` that hears SIGTERM; the former handler is put back at the end."""
+    """A `Guard` that hears SIGTERM and Ctrl-C; the former handlers are put back at the end."""
     guard = Guard(save)
     try:
-        before = signal.signal(signal.SIGTERM, guard.ask)
+        before = {number: signal.signal(number, guard.ask) for number in (signal.SIGTERM, signal.SIGINT)}
     except ValueError:  # not the main thread of the process, which alone hears signals
         yield guard
         return
     try:
         yield guard
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

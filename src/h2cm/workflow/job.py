@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,12 @@ from h2cm.config import Config, ConfigError, from_sections, parse
 from h2cm.store import DataError
 
 log = logging.getLogger(__name__)
+
+SHOWN = "H2CM_SCREEN"
+"""Environment variable that tells jobs that the run shows their errors and progress (`h2cm.workflow.screen`)."""
+
+ASKED = "asked to end"
+"""What a job says last that was ended on purpose."""
 
 
 @contextmanager
@@ -38,6 +46,8 @@ def job(snakemake, progress: bool = False) -> Iterator[Config]:
     formatter = logging.Formatter(f"{name}: %(message)s")
     file, terminal = logging.FileHandler(snakemake.log[0], mode="w"), logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.INFO if progress else logging.WARNING)
+    if os.environ.get(SHOWN):
+        terminal.addFilter(lambda record: record.levelno == logging.WARNING)
     for handler in (file, terminal):
         handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[file, terminal], force=True)
@@ -57,3 +67,6 @@ def job(snakemake, progress: bool = False) -> Iterator[Config]:
     except Exception:
         log.exception("failed")
         sys.exit(1)
+    except KeyboardInterrupt:
+        log.info(ASKED)
+        sys.exit(128 + signal.SIGINT)

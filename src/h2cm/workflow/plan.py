@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatch
 
 from h2cm.config import Config, sections_of
 from h2cm.models import kind_of
@@ -287,15 +289,20 @@ class Plan:
             *self.of_run(("dataset_readme", "dataset_zenodo", "dataset_crate", "report", "report_archive")),
         ]
 
-    def where_results_are(self) -> str:
-        """What is said at the end."""
+    def where_results_are(self, made: Iterable[str]) -> str:
+        """What is said at the end, of what is among the files `made`."""
         places = {
-            "report": self.at("report"),
-            "figures": self.at("figure", figure="*"),
-            "tables": f"{self.at('table', table='*')}, {self.at('metrics')}",
-            "data set": f"{self.at('dataset')}/",
-            "predictions": f"{self.at('daily')}, monthly.nc",
-            "weights": self.at("weights"),
-            "model input": f"{self.at('variable', variable='*')}, summary in {self.at('store_summary')}",
+            "report": ("report", {}, ""),
+            "figures": ("figure", {"figure": "*"}, ""),
+            "tables": ("table", {"table": "*"}, ""),
+            "metrics": ("metrics", {}, ""),
+            "data set": ("dataset_file", {"step": "*", "variable": "*", "year": "*"}, ""),
+            "predictions": ("monthly", {}, ", daily.nc"),
+            "weights": ("weights", {}, ""),
+            "model input": ("variable", {"variable": "*"}, f", summary in {self.at('store_summary')}"),
         }
-        return "\n".join(["", f"Done: run {self.config.run!r}.", *(f"  {k:<13}{v}" for k, v in places.items())])
+        made, lines = list(made), ["", f"Done: run {self.config.run!r}."]
+        for name, (kind, names, more) in places.items():
+            if any(fnmatch(file, re.sub(r"\{\w+\}", "*", self.at(kind, **names))) for file in made):
+                lines.append(f"  {name:<13}{self.at(kind, **names)}{more}")
+        return "\n".join(lines)

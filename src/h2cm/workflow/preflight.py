@@ -6,10 +6,11 @@ Apart from `h2cm.config`, which everything depends on and which itself depends o
 from __future__ import annotations
 
 from h2cm.comparisons import COMPARISONS
-from h2cm.config import Config, ConfigError
+from h2cm.config import Config, ConfigError, meant
 from h2cm.models import contradictions
 from h2cm.results.figures.registry import figure_names
-from h2cm.space.grid import Grid
+from h2cm.sources import towers
+from h2cm.space.grid import TOLERANCE, Grid, land_cells
 from h2cm.space.regrid import check_engine
 from h2cm.vocabulary import CONSTANTS, OUTPUTS, RATIOS, VARIABLES
 
@@ -26,7 +27,7 @@ def check(config: Config, name: str = "configuration") -> None:
 
     def one_of(path: str, value: str, known) -> None:
         if value not in known:
-            lines.append(f"{path}: expected one of {', '.join(known)} (found {value!r})")
+            lines.append(f"{path}: {value!r} is not known; {meant(value, known)}")
 
     targets = [row.name for row in VARIABLES.values() if row.role == "constraint"]
     for key, constraint in config.constraints.items():
@@ -65,5 +66,55 @@ def check(config: Config, name: str = "configuration") -> None:
             attempt()
         except ConfigError as error:
             lines.append(str(error))
+    rows = 90 / config.grid.resolution
+    if config.source == "twin" and abs(rows - round(rows)) > TOLERANCE:
+        lines.append(
+            "grid.resolution: expected a divisor of 90 degrees, as the files of the synthetic Earth have rows that meet at the "
+            f"equator, like those of the products (found {config.grid.resolution:g})"
+        )
     if lines:
         raise ConfigError("\n".join(f"{name}: {line}" for line in lines))
+
+
+FEW = 8
+"""Blocks, land or sea, for each fold that are enough without counting those of land."""
+
+
+def check_folds(config: Config, name: str = "configuration") -> None:
+    """Refuse more folds than there are blocks of land or towers to draw them from.
+
+    Raises
+    ------
+    ConfigError
+        Where a fold would have no cells.
+    """
+    if config.source == "towers":
+        if (found := towers.expected(config)) <= config.split.folds:
+            raise ConfigError(
+                f"{name}: split.folds: expected fewer than there are towers, {found} (found {config.split.folds})"
+            )
+        return
+    west, south, east, north = config.grid.bounds
+    width = max(config.split.block_degrees, config.grid.resolution)
+    if (east - west) * (north - south) / width**2 >= FEW * config.split.folds:
+        return  # reading the land mask and importing PyTorch take seconds
+    from h2cm.train.split import split
+
+    try:
+        split(land_cells(config), config)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+
+
+def check_device(config: Config) -> None:
+    """Refuse a GPU that PyTorch does not find on this machine.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if config.training.device in ("auto", "cpu"):
+        return
+    from h2cm.train import choose_device  # PyTorch takes seconds
+
+    choose_device(config.training.device)

@@ -19,6 +19,7 @@ import hashlib
 import importlib.util
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,11 @@ def _library(text: str) -> Path:
 
 def _build(library: Path, text: str) -> None:
     """Compile the operator, unless another process has done so or is about to."""
+    compiler = os.environ.get("CXX", "c++")
+    if shutil.which(compiler.split()[0]) is None:  # PyTorch would say so in a page of warnings
+        raise OSError(
+            f"there is no C++ compiler ({compiler}): install g++ (Debian, Ubuntu: apt install g++; macOS: xcode-select --install)"
+        )
     from torch.utils import cpp_extension  # slow to import, and only needed here
 
     library.parent.mkdir(parents=True, exist_ok=True)
@@ -248,5 +254,6 @@ def simulate(model, forcing: Tensor, static: Tensor, state, outputs: tuple[str, 
 
 
 if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # the reason is said below
     reasons = [found for guidance in GUIDANCES.values() if isinstance(found := _operator(guidance), str)]
     sys.exit(reasons[0] if reasons else 0)
