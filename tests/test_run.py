@@ -220,7 +220,7 @@ def check_redrawn(copy: Path, results: Path) -> None:
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    ran = set(re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", said))
+    ran = set(re.findall(r"^(\w+)[\w ]*: \d+ (?:s|min)  \[\d+ of", said, re.MULTILINE))
     assert ran == {"figure", "table", "report_page", "redraw"}
     made = {str(file.relative_to(reduced)) for file in reduced.rglob("*") if file.is_file()} - {
         str(file.relative_to(reduced)) for file in before
