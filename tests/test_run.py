@@ -261,9 +261,10 @@ def test_bad_towers_end_the_run_before_training(tmp_path, shared, change):
     zips = tmp_path / "zips"
     zips.mkdir()
     (zips / "sites.csv").write_bytes((shared / "data" / "oneflux" / "sites.csv").read_bytes())
-    bad = zips / "FLX_DE-Hai_FLUXNET2015_FULLSET_2000-2020_beta-3.zip"
-    bad.write_bytes(b"no zip")
-    select = ["DE-Hai"] if change == "unreadable zip" else ["DE-Hai", "DE-Tha"]
+    select = ["DE-Hai", "DE-Tha", "FI-Hyy"]
+    files = [zips / f"FLX_{site}_FLUXNET2015_FULLSET_2000-2020_beta-3.zip" for site in select]
+    for bad in files if change == "unreadable zip" else files[:1]:
+        bad.write_bytes(b"no zip")
     towers = {"folders": ["zips"], "co2": str(shared / "data" / "co2_mm_mlo.csv"), "select": select}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(TOWERS | {"towers": towers}))
     with pytest.raises(AssertionError) as error:
