@@ -1,5 +1,8 @@
 """Which data would tell the constants and what is hidden: ``python benchmarks/what_the_data_tell.py run`` and then ``... figure``.
 
+What the constraints of the base identify: ``... profile``, which prints the table and draws the figure of the profiles.
+Whether intervals hold at real towers: ``... towers``, from what ``benchmarks/towers.py run`` has kept (``--towers``).
+
 Each row of `ROWS` is the small synthetic Earth of `BASE` with some keys changed: a constraint less or more, other noise, a longer record,
 a steeper trend of CO2, another nature. On each the equations alone and H2CM are trained in one fold from several seeds, and
 what they learned is held against the truth: the global constants, and fields that no constraint of the base shows, at cells that
@@ -27,12 +30,17 @@ import torch
 import xarray as xr
 
 from h2cm import store
-from h2cm.config import Config, parse
+from h2cm.config import Config, parse, profiles
 from h2cm.files import whole
 from h2cm.model import weights
 from h2cm.model.prediction import predict
+from h2cm.results.evaluate.intervals import COVERAGES, LEVELS, local_month, offsets
+from h2cm.results.evaluate.profiles import collect
 from h2cm.results.evaluate.series import monthly_means
+from h2cm.results.figures.drawing import draw_figure
+from h2cm.results.figures.registry import FIGURES
 from h2cm.results.paths import path
+from h2cm.results.tables import identified
 from h2cm.sources import twin
 from h2cm.sources.harmonise import harmonise
 from h2cm.space.grid import land_cells
@@ -82,10 +90,22 @@ ROWS: dict[str, dict] = {
     "10 years": years(10),
     "19 years": years(19),
     "CO2 twice as steep": {"twin.co2_trend": 2.0},
-    "10 years, CO2 twice as steep": years(10) | {"twin.co2_trend": 2.0},
     "another nature": {"twin.nature": "other"},
 }
 MODELS = {"process_only": "Equations alone", "h2cm": "H2CM"}
+TRAINING = {"h2cm": {"epochs": 20, "learning_rate": 0.01, "decay_epochs": 5}}
+"""What differs from the base in the training of a model: H2CM takes 20 times as long, so it is given fewer and longer steps."""
+
+PROFILES = {
+    "q10": [1.2, 1.5, 2.2, 3.0],
+    "beta_co2": [5, 10, 35, 60],
+    "beta_snow": [0.5, 0.7, 0.8, 0.99],
+    "beta_baseflow": [0.0005, 0.0015, 0.01, 0.04],
+    "cue": [0.6, 0.8, 1.25, 1.6],
+    "basal_respiration": [0.5, 0.8, 1.25, 2],
+    "alpha_transpiration": [0.5, 0.8, 1.25, 1.6],
+}
+"""Values at which a quantity is held: constants as they are reported, parameters as multiples of what was trained."""
 FIELDS = ("heterotrophic_respiration", "npp", "transpiration", "soil_moisture", "groundwater", "gpp", "nee")
 """Monthly fields held against the truth; the last two are shown by constraints. Storages are compared less their mean over time."""
 
@@ -102,7 +122,42 @@ def configuration(row: str, model: str, seed: int) -> Config:
             del place[last]
         else:
             place[last] = value
+    values["training"] |= TRAINING.get(model, {})
     return parse(values | {"seed": seed})
+
+
+def profile(model: str, quantities: list[str], ends: bool, folder: Path) -> None:
+    """Train the base, let it go on with each quantity held, print the verdicts and draw the profiles.
+
+    Parameters
+    ----------
+    ends : bool
+        Only the least and the largest value of each quantity.
+    """
+    values = copy.deepcopy(BASE)
+    held = {
+        name: [v for v in PROFILES[name] if not ends or v in (PROFILES[name][0], PROFILES[name][-1])]
+        for name in quantities
+    }
+    base = "cv" if model == "h2cm" else model  # figures take the first experiment for H2CM
+    values["experiments"] = {"cv": {"folds": [0]}, base: {"model": model, "folds": [0], "profile": {"values": held}}}
+    values["training"] |= TRAINING.get(model, {}) | {"members": 2}
+    config = parse(values)
+    dataset, true = earth(config, folder)
+    place = folder / f"profile_{model}"
+    table = split(dataset, config)
+    for kind, data in (("truth", true), ("grid", dataset[["area"]])):
+        store.save_netcdf(data, place / path(kind))
+    store.save_csv(table, place / path("split"))
+    for name in (base, *profiles(config)):
+        begun = time.process_time()
+        train(dataset, table, config, name, [0], place)
+        print(f"{name}: {time.process_time() - begun:.0f} CPU-seconds", flush=True)
+    store.save_csv(collect(place, config), place / path("profiles"), float_format="%.7g")
+    print(identified.make(place, config).to_markdown(index=False, floatfmt=".3g"))
+    drawing = draw_figure("profiles", place, config)
+    drawing.figure.savefig(place / "profiles.png", dpi=150, metadata={"Software": None})
+    print(FIGURES["profiles"].text(drawing.facts))
 
 
 def earth(config: Config, folder: Path) -> tuple[xr.Dataset, xr.Dataset]:
@@ -249,7 +304,7 @@ def draw(table: pd.DataFrame, file: Path) -> None:
                         f"{value:.2f}" if value < 9.95 else f"{value:.0f}",
                         ha="center",
                         va="center",
-                        fontsize=5,
+                        fontsize=6,
                         color="white" if dark else "black",
                     )
             seeds = table[table["model"] == model]["seeds"]
@@ -281,18 +336,87 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def intervals_at_towers(folder: Path, row: str = "recipe") -> pd.DataFrame:
+    """Coverage at the test towers of intervals calibrated at the validation towers of each fold (`h2cm.results.evaluate.intervals`).
+
+    Parameters
+    ----------
+    folder : Path
+        Of ``benchmarks/towers.py``: what members of folds predict for towers they have not seen, and the store that they were trained
+        with. The prediction of a fold is the mean of its seeds, that of a test tower the median of the folds.
+
+    Returns
+    -------
+    DataFrame
+        One line a flux: numbers of towers, share of months of the test towers (each tower weighs the same) within the central intervals,
+        within those of the folds as they are, and the mean width of the interval of 90 %.
+    """
+    files = sorted((folder / row).glob("seed_*_fold_*.csv"))
+    every = pd.concat(
+        [pd.read_csv(file, parse_dates=["month"]).assign(fold=int(file.stem.rpartition("_")[2])) for file in files]
+    )
+    mean = every.groupby(["role", "fold", "site", "month"])[["gpp", "nee", "et"]].mean()
+    cells = xr.load_dataset(next(iter(sorted(folder.glob("store_*.nc")))))
+    sites_of, months_of = cells["site"].values.astype(str), cells["month"].values
+    observed = {
+        flux: pd.DataFrame(cells[flux].transpose("cell", "month").values, sites_of, months_of)
+        for flux in ("gpp", "nee", "et")
+    }
+    igbp = pd.Series(cells["igbp"].values.astype(str), sites_of)
+    names = sorted(set(igbp))
+    lines = []
+    for flux in ("gpp", "nee", "et"):
+        table = mean[flux].loc["validation"].groupby(["site", "month"]).mean().unstack("month")
+        target = observed[flux].loc[table.index, table.columns].values
+        sites = table.index
+        months = local_month(table.columns.month.values, np.ones(len(sites)))
+        number = igbp[sites].map(names.index).values
+        found, _ = offsets(target - table.values, np.ones(len(sites)), number, months, len(names))
+        held_out = mean[flux].loc["test"]
+        folds = np.stack([held_out.loc[k].unstack("month").values for k in held_out.index.unique("fold")])
+        tests = held_out.loc[held_out.index.unique("fold")[0]].unstack("month").index
+        target = observed[flux].loc[tests, table.columns].values
+        around = found[igbp[tests].map(names.index).values[:, None], months[:1].repeat(len(tests), 0)]
+        error = target - np.median(folds, 0)
+        there = np.isfinite(error)
+        line = {
+            "flux": flux,
+            "calibrated at": int(np.isfinite(table.values).any(1).sum()),
+            "tested at": int(there.any(1).sum()),
+        }
+        for cover in COVERAGES:
+            low, high = (LEVELS.index(round(0.5 + side * cover / 2, 2)) for side in (-1, 1))
+            inside = np.where(there, (error >= around[..., low]) & (error <= around[..., high]), np.nan)
+            raw = np.quantile(folds, [LEVELS[low], LEVELS[high]], axis=0)
+            within = np.where(there, (target >= raw[0]) & (target <= raw[1]), np.nan)
+            line[f"within {cover:.0%}"] = np.nanmean(np.nanmean(inside[there.any(1)], 1))
+            line[f"folds within {cover:.0%}"] = np.nanmean(np.nanmean(within[there.any(1)], 1))
+            if cover == max(COVERAGES):
+                line["width"] = float(np.mean((around[..., high] - around[..., low])[there]))
+                each = dict(zip(tests, np.nanmean(np.where(there.any(1)[:, None], inside, 1.0), 1), strict=True))
+                line["least"] = ", ".join(f"{s} {v:.2f}" for s, v in each.items() if v < 0.8)
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
 def main() -> None:
     """See the description of the module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("run", "figure"))
+    parser.add_argument("what", choices=("run", "figure", "profile", "towers"))
     parser.add_argument("--folder", type=Path, default=Path("results/benchmark_what_the_data_tell"))
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--quantities", nargs="+", default=list(PROFILES), choices=list(PROFILES))
+    parser.add_argument("--ends", action="store_true", help="of the values of a profile only the least and the largest")
+    parser.add_argument("--towers", type=Path, default=Path("results/benchmark_towers"))
     parser.add_argument("--picture", type=Path, default=Path("docs/what-the-data-tell.png"))
     given = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     torch.set_num_threads(1)
+    if given.what == "towers":
+        print(intervals_at_towers(given.towers).to_markdown(index=False, floatfmt=".2f"))
+        return
     if given.what == "figure":
         table = collected(given.folder)
         table.to_csv(given.folder / "table.csv", index=False, float_format="%.4g")
@@ -300,6 +424,10 @@ def main() -> None:
         print(markdown(table))
         return
     given.folder.mkdir(parents=True, exist_ok=True)
+    if given.what == "profile":
+        for model in given.models:
+            profile(model, given.quantities, given.ends, given.folder)
+        return
     for seed in given.seeds:
         for model in given.models:
             for row in given.rows:

@@ -211,7 +211,10 @@ def test_figure_and_table(tmp_path):
     config = parse(values)
     folder = fake_results(tmp_path, config, n_cells=24)
     save_csv(made_up(), folder / path("profiles"))
-    assert spread_over_seeds(made_up()) == pytest.approx(0.1), "folds differ by 1, which says nothing of seeds"
+    q10 = made_up().query("quantity == 'q10'")
+    assert spread_over_seeds(q10) == pytest.approx(0.1), "folds differ by 1, which says nothing of seeds"
+    apart = q10.assign(difference=q10["difference"] + 0.7 * (q10["member"] - 1))
+    assert spread_over_seeds(apart) == pytest.approx(0.71), "held, the members end apart"
     found = verdicts(made_up())
     assert found["cv", "q10"][0].verdict == "identified" and found["cv", "cue"][0].verdict == "not"
     seen = from_sections(sections_of(config, *DRAWN))
@@ -224,3 +227,29 @@ def test_figure_and_table(tmp_path):
     drawing.figure.draw_without_rendering()
     text = FIGURES["profiles"].text(drawing.facts)
     assert "respiration: identified" in text and "carbon-use efficiency: not" in text and "{" not in text
+
+
+def test_fertilisation_and_water_use_efficiency_appear_only_as_a_product():
+    """Why no constraint can tell beta_co2, and why it is not the response to CO2: GPP is proportional to CO2 whatever it is."""
+    from h2cm.model.h2cm import GUIDANCE
+    from h2cm.model.process import CARRIED, FORCING, State, process_step
+
+    rng = np.random.default_rng(0)
+    names = (*GUIDANCE.static_parameters, *GUIDANCE.parameters)
+    known = {name: torch.tensor(rng.uniform(0.2, 0.8, 50)) for name in names}
+    known |= {"beta_snow": 0.9, "beta_baseflow": 0.004, "q10": 1.8, "beta_co2": 0.0022}
+    known = {name: torch.as_tensor(value, dtype=torch.float64) for name, value in known.items()}
+    forcing = torch.tensor(rng.uniform([20, 0, 263, 0, 380], [200, 20, 303, 30, 420], (50, len(FORCING))))
+    before = State(*(torch.tensor(rng.uniform(0, 50, 50)) for _ in CARRIED), None, None)
+    usual = process_step(forcing, before, known)
+    other = process_step(
+        forcing, before, known | {"beta_co2": known["beta_co2"] / 3, "alpha_wue": known["alpha_wue"] * 3}
+    )
+    for name, value in usual.items():
+        torch.testing.assert_close(other[name], value, rtol=1e-12, atol=1e-12)
+    assert float(usual["gpp"].max()) > 0
+    richer = forcing.clone()
+    richer[:, FORCING.index("co2")] *= 1.25
+    for constants in (known, known | {"beta_co2": known["beta_co2"] * 2}):
+        ratio = process_step(richer, before, constants)["gpp"] / process_step(forcing, before, constants)["gpp"]
+        torch.testing.assert_close(ratio[torch.isfinite(ratio)], torch.full_like(ratio[torch.isfinite(ratio)], 1.25))

@@ -100,7 +100,8 @@ def build_fold(
     member: int = 0,
     start: DailyModel | None = None,
 ) -> Fold:
-    """A member of a fold before its first epoch; its initial weights are those of `start`, or depend on the seed, fold and member only."""
+    """A member of a fold before its first epoch; its initial weights are those of `start` or, without it, depend on the seed,
+    fold and member only."""
     device = data.forcing.device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(np.random.SeedSequence(seeds(config, number, member)).generate_state(1)[0])

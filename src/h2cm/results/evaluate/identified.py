@@ -4,8 +4,8 @@ The profile of a quantity is the loss of the constraints at the validation cells
 value after the other until it has converged again, less that of training on with nothing held (same fold, same member). Losses
 of trainings that differ in their seed only differ too, so a difference says something only from some size on:
 
-- A value is *compatible* where the median of the differences over folds and members is at most `SPREADS` standard deviations of the
-  loss over the members of a fold. What was learned with nothing held is compatible by definition.
+- A value is *compatible* where the median of the differences over folds and members is at most `SPREADS` standard deviations over the
+  members of a fold, of the loss or of the difference itself (`h2cm.results.evaluate.profiles.spread_over_seeds`). What was learned with nothing held is compatible by definition.
 - The interval are the values around what was learned that are compatible, its ends interpolated on a straight line.
 - *Identified*: the interval ends on both sides within what was tried. *Weakly*: on one side only. *Not*: on none; the constraints
   say nothing against the least nor the largest value tried.

@@ -57,15 +57,20 @@ def _of_constraints(end: dict[str, float]) -> float:
 
 
 def spread_over_seeds(table: pd.DataFrame) -> float:
-    """Standard deviation of the loss with nothing held over the members of a fold, of several folds the root of the mean square.
+    """What the loss differs by between seeds: standard deviations over the members of a fold.
+
+    The larger of that of the loss with nothing held (of several folds the root of the mean square) and that of the difference
+    made by holding (the median over values and folds, as far from what fits members differ by more).
 
     Parameters
     ----------
     table : DataFrame
-        Of one experiment.
+        Of one experiment and quantity.
     """
     one = table.drop_duplicates(["fold", "member"])
-    return float(np.sqrt(one.groupby("fold")["released"].var(ddof=1).mean()))
+    free = np.sqrt(one.groupby("fold")["released"].var(ddof=1).mean())
+    held = table.groupby(["asked", "fold"])["difference"].std(ddof=1).median()
+    return float(max(free, held))
 
 
 def verdicts(table: pd.DataFrame) -> dict[tuple[str, str], tuple[Identified, pd.DataFrame]]:
@@ -73,7 +78,7 @@ def verdicts(table: pd.DataFrame) -> dict[tuple[str, str], tuple[Identified, pd.
     found = {}
     for (experiment, held), rows in table.groupby(["experiment", "quantity"], sort=False):
         middle = rows.groupby("asked")[["value", "difference"]].median()
-        spread = spread_over_seeds(table[table["experiment"] == experiment])
+        spread = spread_over_seeds(rows)
         learned = rows["learned"].median()
         found[experiment, held] = (
             identified(learned, middle["value"].values, middle["difference"].values, spread),

@@ -16,6 +16,7 @@ from h2cm.results.run import Run
 from h2cm.vocabulary import CONSTANTS, find, label, short
 
 COLUMNS = 4
+TICKS = (-100, -10, -2, 0, 2, 10, 100, 1000)
 
 
 def draw(folder: Path, config: Config) -> Drawing:
@@ -38,7 +39,7 @@ def draw(folder: Path, config: Config) -> Drawing:
             colour = look(experiment, config).colour
             mine = table[(table["experiment"] == experiment) & (table["quantity"] == name)]
             learned = mine["learned"].median()
-            spread = spread_over_seeds(table[table["experiment"] == experiment])
+            spread = spread_over_seeds(mine)
             scaled = middle["difference"].values / spread
             axis.plot(mine["value"], mine["difference"] / spread, ".", color=colour, alpha=0.35, markersize=3)
             x, y = np.r_[middle["value"].values, learned], np.r_[scaled, 0.0]
@@ -49,7 +50,12 @@ def draw(folder: Path, config: Config) -> Drawing:
         axis.axhline(SPREADS, color="0.4", linestyle="--", linewidth=0.8)
         if name in true:
             axis.axvline(true[name], color=TARGET, linestyle=":", linewidth=1.0)
-        axis.set_yscale("symlog", linthresh=2 * SPREADS, linscale=1.5)
+        low, high = axis.get_ylim()
+        if high > 5 * SPREADS:
+            axis.set_yscale("symlog", linthresh=2 * SPREADS, linscale=1.5)
+            axis.set_yticks([y for y in TICKS if low <= y <= high])
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.minorticks_off()
         axis.set_xlabel(label(name) if name in CONSTANTS else f"{short(name)}, of the trained")
         axis.set_title(", ".join(found[e, name][0].verdict for e in experiments if (e, name) in found))
     for axis in axes[:, 0]:

@@ -70,7 +70,7 @@ def draw(folder: Path, config: Config) -> Drawing:
         for (row, column), value in np.ndenumerate(table):
             if np.isfinite(value):
                 text = f"{100 * value:.0f}"
-                axis.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6, color="black")
+                axis.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=7, color="black")
         turned = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if field == "inside" else {}
         axis.set_xticks(np.arange(len(ticks)) + 0.5, ticks, **turned)
         axis.set_yticks(

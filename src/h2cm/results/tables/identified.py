@@ -33,7 +33,7 @@ def make(folder: Path, config: Config) -> pd.DataFrame:
             "tried to": middle["value"].max(),
             "largest difference": middle["difference"].max(),
         }
-        row["spread over seeds"] = spread_over_seeds(table[table["experiment"] == experiment])
+        row["spread over seeds"] = spread_over_seeds(mine)
         if config.source == "twin":
             truth = true.get(held, float("nan")) if constant else float("nan")
             row |= {

@@ -1,8 +1,8 @@
 """The synthetic Earth: a world whose truth is known, and what would be observed of it.
 
 `generate` makes the weather (`h2cm.sources.twin.weather`), lets the truth live in it (`h2cm.sources.twin.truth` with the ecology of
-`h2cm.sources.twin.parameters`, or the other nature of `h2cm.sources.twin.nature`) and writes the pseudo-products (`h2cm.sources.twin.products`). Everything follows from the configuration;
-the same seed gives the same Earth.
+`h2cm.sources.twin.parameters`, or the other nature of `h2cm.sources.twin.nature`) and writes the pseudo-products
+(`h2cm.sources.twin.products`). Everything follows from the configuration; the same seed gives the same Earth.
 """
 
 from __future__ import annotations
