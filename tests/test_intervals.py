@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fake_results import fake_config, fake_results, summarise
+from h2cm.config import from_sections
 from h2cm.results.dataset.attributes import QUANTILES, global_attributes, variable_attributes
 from h2cm.results.dataset.files import write_grid, write_variable
 from h2cm.results.evaluate.applicability import dissimilarity, threshold
@@ -26,7 +27,9 @@ from h2cm.results.evaluate.intervals import (
 from h2cm.results.paths import path
 from h2cm.results.run import Run, shown
 from h2cm.results.summaries import applicability, intervals
+from h2cm.results.summaries.registry import summary_inputs
 from h2cm.results.tables import coverage
+from h2cm.workflow.plan import Plan
 from test_dataset import findings
 
 
@@ -232,3 +235,18 @@ def test_three_towers_are_too_few_to_calibrate_with(tmp_path):
     data = Run(folder, config).summary("intervals", "cv")
     ends = data["offset"].sel(level=[0.05, 0.95])
     assert data["offset"].sel(level=0.5).notnull().any() and ends.isnull().all()
+
+
+def test_the_workflow_gives_what_they_read_and_no_more(run):
+    """The data set is made of them, so what they do not need must not make it anew."""
+    folder, config = run
+    plan = Plan(config)
+    for name, module, who in (("intervals", intervals, "cv"), ("applicability", applicability, "observed")):
+        keys = plan.summary_keys(name)
+        assert "evaluation" not in keys and "training" not in keys and "prior" not in keys.get("experiments", {})
+        made = module.make(Run(folder, from_sections(keys)), who)
+        xr.testing.assert_allclose(made.astype("f4"), Run(folder, config).summary(name, who), rtol=1e-5)
+    assert plan.dataset_intervals("daily") == []
+    assert plan.dataset_intervals("monthly") == ["results/fake/summaries/cv/intervals.nc"]
+    read = summary_inputs("intervals", "cv", config)
+    assert "twin/truth.nc" in read and not [file for file in read if file.startswith("predictions/prior")]
