@@ -161,7 +161,7 @@ def write_variable(
     """
     place = AtStations(cells) if "site" in cells else OnTheMap(map_grid(config), cells)
     middles, bounds = time_axis(config, step)
-    attributes: ClassVar = global_attributes(config, list(members), code) | place.attributes
+    attributes = global_attributes(config, list(members), code) | place.attributes
     first = folder / path("dataset_file", variable=name, step=step, year=dataset_years(config)[0])
     first.parent.mkdir(parents=True, exist_ok=True)
     more = quantiles(calibration, name, middles) if calibration is not None and name in calibration else {}
