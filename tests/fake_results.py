@@ -36,6 +36,7 @@ AMPLITUDE = {"nee": -1.2, "tws": 80, "swe": -28}
 CARBON = ("gpp", "nee", "ter")
 DAYS = ("nee", "npp", "heterotrophic_respiration", "corrected_precipitation", "et", "runoff", "tws")
 CONSTANTS = {"beta_snow": 0.8, "beta_baseflow": 0.003, "q10": 1.5, "beta_co2": 0.0015}
+AREA = {"units": "m2"}
 IGBP = ("ENF", "DBF", "GRA", "CRO", "MF", "WET")
 
 
@@ -195,11 +196,12 @@ def _cells(rng, n: int, towers: bool) -> xr.Dataset:
         lat, lon = rng.uniform(38, 68, n), rng.uniform(-8, 30, n)
         sites = [f"AA-{i:03d}" for i in range(n)]
         extra = {"site": ("cell", sites), "igbp": ("cell", [IGBP[i % len(IGBP)] for i in range(n)])}
-        return xr.Dataset({"area": ("cell", np.ones(n))} | extra, {"lat": ("cell", lat), "lon": ("cell", lon)})
+        return xr.Dataset({"area": ("cell", np.ones(n), AREA)} | extra, {"lat": ("cell", lat), "lon": ("cell", lon)})
     lat, lon = np.meshgrid(np.arange(-45.0, 80, 10), np.arange(-175.0, 180, 10), indexing="ij")
     chosen = np.sort(rng.permutation(lat.size)[:n])
     lat, lon = lat.ravel()[chosen], lon.ravel()[chosen]
-    return xr.Dataset({"area": ("cell", 1e12 * np.cos(np.radians(lat)))}, {"lat": ("cell", lat), "lon": ("cell", lon)})
+    area = ("cell", 1e12 * np.cos(np.radians(lat)), AREA)
+    return xr.Dataset({"area": area}, {"lat": ("cell", lat), "lon": ("cell", lon)})
 
 
 def _field(rng, name: str, cells: xr.Dataset, months: pd.DatetimeIndex) -> np.ndarray:

@@ -162,7 +162,7 @@ def a_ratio(copy):
     copy.insert(
         "src/h2cm/vocabulary.py",
         '    _target("cue", long_name',
-        '    _target("cue", "share", long_name="transpired share", dims=CELL, short="T/ET"),\n',
+        '    _target("cue", "share", long_name="transpired share", dims=CELL, short="T/ET", observes="share"),\n',
     )
     code = (
         RUN
@@ -182,7 +182,8 @@ both = parse(values | {"constraints": {"cue": {"prediction": "cue", "compare": "
 folder = fake_results.fake_results(Path("run"), both, n_cells=20)
 import xarray as xr
 data = xr.load_dataset(folder / "store/cue.nc").rename(cue="share")
-data.to_netcdf(folder / "store/share.nc")
+from h2cm.store import save_netcdf
+save_netcdf(data, folder / "store/share.nc")
 table = evaluate_fold(folder, config, "cv", 0)
 print(len(table.query("reference == 'share'")) > 0, len(table.query("reference == 'truth' and variable == 'share'")) > 0)
 """

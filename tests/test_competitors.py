@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,11 @@ import pandas as pd
 import pytest
 import torch
 import xarray as xr
-from safetensors.torch import save_file
 
 import h2cm
 from climates import PAPER_CONSTRAINTS, climate, make_store
 from h2cm.config import ConfigError, parse
-from h2cm.model import NETWORKS, OUTPUTS, ProcessOnly, build_model
+from h2cm.model import NETWORKS, OUTPUTS, ProcessOnly, build_model, weights
 from h2cm.model.boosting import predictors
 from h2cm.model.prediction import write
 from h2cm.model.process_only import GLOBAL_VALUES
@@ -307,10 +305,10 @@ def test_bytes_that_are_no_trees_are_refused_and_not_run(tmp_path):
     import skops.io
     from sklearn.linear_model import LinearRegression
 
-    path, metadata = tmp_path / "model.safetensors", {"model": json.dumps({"kind": "gradient_boosting"})}
+    path, metadata = tmp_path / "model.safetensors", {"model": {"kind": "gradient_boosting"}}
     for content in (b"no archive", skops.io.dumps({"gpp": LinearRegression()}), skops.io.dumps({"gpp": Path})):
         tensors = {"trees": torch.frombuffer(bytearray(content), dtype=torch.uint8)}
-        save_file(tensors, path, metadata | {"features": "[]"})
+        weights.write(tensors, path, metadata | {"features": []})
         with pytest.raises(DataError, match=r"model.safetensors: .*expected regression trees"):
             h2cm.load(path)
 

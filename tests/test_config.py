@@ -7,7 +7,8 @@ import yaml
 
 from conftest import ROOT
 from h2cm import vocabulary
-from h2cm.config import Config, ConfigError, from_sections, load, parse, sections_of, typed
+from h2cm.config import Config, ConfigError, from_sections, load, parse, read_yaml, sections_of, typed
+from h2cm.space.grid import Grid
 from h2cm.workflow.preflight import check, check_device, check_folds
 from h2cm.workflow.reference import reference
 
@@ -112,6 +113,44 @@ def test_configuration_files_are_valid(path):
             "grid.resolution: expected a divisor of 90 degrees, as the files of the synthetic Earth",
         ),
         ("grid.bounds", [0, 0, 0.5, 0.5], "grid.bounds: [0.0, 0.0, 0.5, 0.5] holds no centre"),
+        (
+            "grid.resolution",
+            1e-6,
+            "grid.resolution: expected at most 1e+08 cells within the bounds, 1e-06 degrees make 5.",
+        ),
+        ("grid.resolution", 1e-320, "grid.resolution: expected at most 1e+08 cells within the bounds"),
+        ("grid.resolution", float("nan"), "grid.resolution: Input should be a finite number"),
+        (
+            "constraints.gpp.prediction",
+            "nee",
+            "constraints.gpp.prediction: expected gpp, which the target observes (found 'nee')",
+        ),
+        ("constraints.gpp.weight", float("inf"), "constraints.gpp.weight: Input should be a finite number"),
+        (
+            "experiments.prior.priors.q10.mean",
+            float("nan"),
+            "experiments.prior.priors.q10.mean: Input should be a finite",
+        ),
+        ("training.device", "gpu", "training.device: expected auto, cpu, cuda, cuda:1 or mps (found 'gpu')"),
+        (
+            "products.local.fluxcon",
+            {"folder": "a", "pattern": "*"},
+            "products.local.fluxcon: 'fluxcon' is not known; did you mean fluxcom?",
+        ),
+        ("products.local.gpcp", {"folder": "a"}, "products.local.gpcp: expected folder and pattern, pattern not there"),
+        ("products.local.gpcp", {"pattern": "*"}, "products.local.gpcp: expected folder and pattern, folder not there"),
+        (
+            "products.local.gpcp",
+            {"folder": "a{b}", "pattern": "*"},
+            "products.local.gpcp.folder: expected a name without braces (found 'a{b}')",
+        ),
+        (
+            "products.local.gpcp",
+            {"folder": "a", "pattern": "{month}"},
+            "products.local.gpcp.pattern: expected a name without braces but {year}",
+        ),
+        ("products.folder", "data/{x}", "products.folder: expected a name without braces (found 'data/{x}')"),
+        ("towers.folders", ["{here}"], "towers.folders.0: expected a name without braces (found '{here}')"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_its_key(values, path, value, expected):
@@ -189,6 +228,10 @@ def test_a_gpu_that_is_not_there_is_said_before_anything_runs(values, monkeypatc
         ("run: [", "expected YAML"),
         ("- a\n- b", "expected keys and values, found list"),
         ("", "expected keys and values"),
+        ("run: a\nseed: 1\nrun: b", r"the key 'run' is there twice, in lines 1 and 3"),
+        ("split:\n  folds: 2\n  folds: 3", r"the key 'folds' is there twice, in lines 2 and 3"),
+        ("constraints: {gpp: {}, gpp: {}}", r"the key 'gpp' is there twice"),
+        ("? [a, b]\n: 1", "expected YAML"),
     ],
 )
 def test_files_that_are_no_configuration(tmp_path, content, expected):
@@ -227,3 +270,16 @@ def test_every_key_is_explained():
 
 def test_default_outputs_exist(values):
     assert set(parse(values).prediction.monthly) <= set(vocabulary.OUTPUTS)
+
+
+def test_anchors_and_merged_keys_are_not_twice(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("a: &one {x: 1, y: 2}\nb:\n  <<: *one\n  x: 3\n")
+    assert read_yaml(path) == {"a": {"x": 1, "y": 2}, "b": {"x": 3, "y": 2}}
+
+
+def test_an_absurd_grid_is_refused_at_once():
+    """By its number of cells, before any array is made."""
+    with pytest.raises(ConfigError, match="expected at most 1e"):
+        Grid(1e-9)
+    assert Grid(0.05).lat.size == 3600

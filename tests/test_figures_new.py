@@ -29,7 +29,7 @@ from h2cm.results.summaries.registry import of_whom
 from h2cm.sources import catalogue, harmonise
 from h2cm.sources.products import simulations
 from h2cm.space.grid import Grid
-from h2cm.store import DataError, save_csv, save_summary
+from h2cm.store import DataError, save_csv, save_netcdf, save_summary
 from h2cm.workflow.plan import DRAWN
 
 NEW = (
@@ -260,7 +260,7 @@ def dry_run(tmp_path):
     rain = np.zeros(store["precipitation"].shape, "f4")
     rain[:, 100] = 20
     store["precipitation"].values[:] = rain
-    store.to_netcdf(folder / "store/precipitation.nc")
+    save_netcdf(store, folder / "store/precipitation.nc")
     for fold in range(3):
         file = folder / path("daily", experiment="cv", fold=fold)
         data = xr.load_dataset(file)
@@ -268,7 +268,7 @@ def dry_run(tmp_path):
         data["heterotrophic_respiration"].values[:, 100:105] = 1.5 + fold
         data["nee"].values[:] = -2
         data["nee"].values[:, 100:105] = -2.25
-        data.to_netcdf(file)
+        save_netcdf(data, file)
     return folder, config
 
 
@@ -319,9 +319,11 @@ def test_the_caption_says_what_is_true_in_the_dry_tropics(tmp_path, errors, word
     values["experiments"] = {"cv": {}} | {name: {"model": name} for name in errors if name != "cv"}
     config = parse(values)
     area = np.array([1.0, 3.0, 5.0])
-    cells = xr.Dataset({"area": ("cell", area), "lat": ("cell", np.zeros(3)), "lon": ("cell", np.arange(3.0))})
+    cells = xr.Dataset(
+        {"area": ("cell", area, {"units": "m2"}), "lat": ("cell", np.zeros(3)), "lon": ("cell", np.arange(3.0))}
+    )
     (tmp_path / "store").mkdir()
-    cells.to_netcdf(tmp_path / "store/grid.nc")
+    save_netcdf(cells, tmp_path / "store/grid.nc")
     save_csv(metrics_of(errors, 3), tmp_path / "evaluation/metrics.csv")
     table = rain_pulse.nearness(Run(tmp_path, config), np.array([True, True, False]))
     # cells 0 and 1 with once and twice the error, weighted 1 to 3

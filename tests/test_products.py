@@ -279,8 +279,10 @@ def test_missing_values_that_are_not_declared(tmp_path, caplog, code):
     assert "not declared as missing" in caplog.text
 
 
-def test_a_possible_value_is_no_code_for_missing():
-    assert values.clean(np.array([-999.0]), -2000, 2000, 0, "cm", "x", scale=10.0)[0] == -9990
+def test_a_code_for_missing_is_one_also_where_it_were_possible():
+    """Storage in cm may be -999 as far as physics goes, but no measurement is just that; it is judged in the file's unit."""
+    found = values.clean(np.array([-999.0, -998.9, -99.9]), -2000, 2000, 0, "cm", "x", scale=10.0)
+    np.testing.assert_array_equal(found, [np.nan, -9989, -999])
 
 
 def test_infinite_values(tmp_path):
@@ -364,7 +366,7 @@ def test_pixels_of_modis_lie_where_proj_puts_them(tmp_path):
     size = 1111950.519667 / 2400
     x, y = np.meshgrid((np.arange(2400) + 0.5) * size, 6 * 2400 * size - (np.arange(2400) + 0.5) * size)
     lon, _ = to_degrees.transform(x, y)
-    values = np.round(lon * 3).astype("u1")  # h18v03: 0 to 20° E, 50 to 60° N
+    values = np.where(lon * 3 > 100, 255, np.round(lon * 3)).astype("u1")  # h18v03: 0 to 20° E, 50 to 60° N
     make.modis_tile(tmp_path, 1, 18, 3, values)
     with products.read("modis_fapar", products.files("modis_fapar", tmp_path)) as data:
         found = regrid.regrid(data["fapar"], Grid(1.0), 0.9)[0].sel(lat=slice(50, 60), lon=slice(0, 15))
@@ -608,6 +610,7 @@ def test_a_real_tile_of_modis_lies_where_its_name_says(monkeypatch):
     path = DATA / "MOD10A2.A2022033.h09v05.061.2022042050729.hdf"
     modis = products.module("modis_fapar")
     monkeypatch.setattr(modis, "NAME", "Maximum_Snow_Extent")
+    monkeypatch.setattr(modis, "CODES", (200, 255))  # of that product: 200 is snow
     values, lat, lon = modis.read_tile(path, 9, 5)
     assert values.shape == (24, 24) and set(np.unique(values)) <= {25, 200}
     assert 30 < lat.min() < lat.max() < 40 and -118 < lon.min() < lon.max() < -92

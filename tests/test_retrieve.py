@@ -158,7 +158,7 @@ def test_earthdata_finds_granules(archive, content, row, tmp_path, monkeypatch):
         retrieve.retrieve("x", "2001", tmp_path / "data", **QUICK)
     info["Checksum"]["Value"] = hashlib.sha256(content).hexdigest()
     info["SizeInBytes"] = 10**18
-    with pytest.raises(DataError, match=r"x \(2001\): 1000000000\.0 GB to be retrieved into .*, which has .* GB left"):
+    with pytest.raises(DataError, match=r"x \(2001\): 1000000000\.0 GB to be written into .*, which has .* GB left"):
         retrieve.retrieve("x", "2001", tmp_path / "data", **QUICK)
     info["SizeInBytes"] = len(content)
     assert len(retrieve.retrieve("x", "2001", tmp_path / "data", **QUICK)) == 1

@@ -37,9 +37,9 @@ _NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
 class Section(BaseModel):
-    """A part of the configuration: no unknown keys, no silent conversion of types."""
+    """A part of the configuration: no unknown keys, no silent conversion of types, no number that is not finite."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 def _ordered(years: tuple[int, int]) -> tuple[int, int]:
@@ -175,6 +175,12 @@ class Split(Section):
     test_sites: tuple[str, ...] = Field((), strict=False, description="towers of the fixed test set, instead of a draw")
 
 
+def _known_device(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise ValueError("expected auto, cpu, cuda, cuda:1 or mps")
+    return name
+
+
 class Training(Section):
     sampling: Literal["records", "years"] = Field(
         "records",
@@ -208,7 +214,7 @@ class Training(Section):
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     decay_biases: bool = Field(True, description="let the weight decay pull biases too, not matrices only")
     decay_constants: bool = Field(False, description="let the weight decay pull the global constants too")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
+    device: Annotated[str, AfterValidator(_known_device)] = Field("auto", description="auto, cpu, cuda, cuda:1 or mps")
     precision: Literal["float32", "tf32", "bf16"] = Field(
         "float32",
         description="of the networks' matrix products, backend fused: tf32 rounds what is multiplied to 10 bits (GPU only), "
@@ -556,6 +562,7 @@ def _contradictions(config: Config) -> list[str]:
             lines.append(
                 f"evaluation.periods: expected names of letters, digits and underscores, not whole (found {name!r})"
             )
+    lines += _places(config)
     shown = config.evaluation.rain_response.year
     within_period("evaluation.rain_response.year", shown and (shown, shown))
     if config.source == "towers":
@@ -612,6 +619,58 @@ def _of_start(config: Config, name: str, row: Experiment) -> list[str]:
     return lines
 
 
+def _places(config: Config) -> list[str]:
+    """Folders and patterns that cannot be used: Snakemake takes braces for wildcards."""
+    given = {"products.folder": config.products.folder}
+    given |= {f"towers.folders.{i}": folder for i, folder in enumerate(config.towers.folders)}
+    given |= {f"towers.{key}": getattr(config.towers, key) or "" for key in ("sites", "lai", "co2", "daily_fluxes")}
+    lines = []
+    for name, own in config.products.local.items():
+        lacking = [key for key in ("folder", "pattern") if key not in own]
+        if lacking:
+            lines.append(f"products.local.{name}: expected folder and pattern, {' and '.join(lacking)} not there")
+        given[f"products.local.{name}.folder"] = own.get("folder", "")
+        given[f"products.local.{name}.pattern"] = own.get("pattern", "").replace("{year}", "")
+    braces = {path: value for path, value in given.items() if set(str(value)) & set("{}")}
+    return lines + [
+        f"{path}: expected a name without braces{' but {year}' if path.endswith('pattern') else ''} (found {str(value)!r})"
+        for path, value in braces.items()
+    ]
+
+
+class _Unique(yaml.SafeLoader):
+    """YAML of which no key comes twice: of two, the first would be lost without a word."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        twice = next((key for i, key in enumerate(keys) if key in keys[:i]), None)
+        if twice is not None:
+            at = [key.start_mark.line + 1 for key, _ in node.value if getattr(key, "value", None) == str(twice)]
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {twice!r} is there twice, in lines {' and '.join(map(str, at))}", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: str | Path) -> dict:
+    """The keys and values of a YAML file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not there, is not YAML, holds something else, or has a key twice.
+    """
+    try:
+        values = yaml.load(Path(path).read_text(), Loader=_Unique)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: expected a configuration file: {error}") from None
+    except (yaml.YAMLError, TypeError, RecursionError) as error:
+        raise ConfigError(f"{path}: expected YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected keys and values, found {type(values).__name__}")
+    return values
+
+
 def load(path: str | Path) -> Config:
     """Read and check a configuration file (YAML).
 
@@ -620,15 +679,7 @@ def load(path: str | Path) -> Config:
     ConfigError
         If the file is not there, is not YAML, or says something that cannot be used.
     """
-    try:
-        values = yaml.safe_load(Path(path).read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: expected a configuration file: {error}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: expected YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected keys and values, found {type(values).__name__}")
-    return parse(values, str(path))
+    return parse(read_yaml(path), str(path))
 
 
 HOW: dict[str, tuple[str, ...]] = {"model": ("backend",), "training": ("device", "folds_per_job")}

@@ -17,6 +17,10 @@ FULL = 2**20
 """Bytes left on a disk that count as none."""
 
 
+class DataError(ValueError):
+    """Data that cannot be used; the message names the file, the variable and what was expected."""
+
+
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
     """Write a file under another name beside its own, which it gets when it is complete and on the disk.

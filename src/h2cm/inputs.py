@@ -43,7 +43,7 @@ def open(source) -> xr.Dataset:
     DataError
         For a file that cannot be read, a unit that is absent or cannot be converted, a value that is not possible.
     """
-    dataset = source if isinstance(source, xr.Dataset) else open_store(source)
+    dataset = source if isinstance(source, xr.Dataset) else open_store(source, own=True)
     dataset = dataset.rename(
         {long: name for long, name in SPELLINGS.items() if long in {*dataset.dims, *dataset.coords}}
     )

@@ -60,6 +60,8 @@ class Variable:
         Both signs are as likely: maps show it with two colours.
     reported_units, reported_scale : str, float
         Unit in which it is reported where that is not `units`, and the factor.
+    observes : str
+        Of a constraint or an observation: the output or ratio of the model that is compared with it.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Variable:
     signed: bool = False
     reported_units: str = ""
     reported_scale: float = 1.0
+    observes: str = ""
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -281,7 +284,7 @@ def _forcing(name, units, long_name, low, high, standard_name, short) -> Variabl
 
 def _target(of: str, name: str = "", **other) -> Variable:
     """A constraint: the observed side of an output, with its unit, names and range unless `other` says otherwise."""
-    return replace(OUTPUTS[of], name=name or of, **({"role": "constraint", "dims": MONTHLY} | other))
+    return replace(OUTPUTS[of], name=name or of, **({"role": "constraint", "dims": MONTHLY, "observes": of} | other))
 
 
 def _measured(of: str, name: str, long_name: str, **other) -> Variable:

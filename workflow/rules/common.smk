@@ -12,7 +12,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 # the package as it stands here, in this process and in the scripts, installed or not
 sys.path.insert(0, str(SOURCE))
 
-from h2cm.config import ConfigError, parse as parse_configuration, typed
+from h2cm.config import ConfigError, parse as parse_configuration, read_yaml, typed
 from h2cm.results.figures.registry import FIGURES, figure_inputs
 from h2cm.results.summaries.registry import summary_inputs
 from h2cm.results.tables.registry import TABLES, table_inputs
@@ -38,6 +38,8 @@ def checked_plan():
     given = ", ".join(str(file) for file in workflow.configfiles) or "configuration"
     update_config(config, typed(workflow.config_settings.config))
     try:
+        for file in workflow.configfiles:
+            read_yaml(file)  # Snakemake itself takes the last of two equal keys
         checked = parse_configuration(config, given)
         check(checked, given)
         if workflow.is_main_process:

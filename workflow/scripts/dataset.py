@@ -3,10 +3,9 @@ calibrated quantiles, a year a file."""
 
 from pathlib import Path
 
-import xarray as xr
-
 from h2cm.results.dataset.files import write_variable
 from h2cm.results.evaluate.intervals import Calibration
+from h2cm.store import load
 from h2cm.workflow.job import job
 
 with job(snakemake) as config:
@@ -15,8 +14,8 @@ with job(snakemake) as config:
         snakemake.wildcards.variable,
         snakemake.wildcards.step,
         snakemake.input.members,
-        xr.load_dataset(snakemake.input.cells),
+        load(snakemake.input.cells),
         Path(snakemake.params.folder),
         snakemake.params.code,
-        Calibration(xr.load_dataset(snakemake.input.intervals[0])) if snakemake.input.intervals else None,
+        Calibration(load(snakemake.input.intervals[0])) if snakemake.input.intervals else None,
     )

@@ -1,9 +1,7 @@
 """Train folds of one experiment."""
 
-import pandas as pd
-
 from h2cm.results.paths import names_in
-from h2cm.store import open_store
+from h2cm.store import open_store, read_csv
 from h2cm.train import train
 from h2cm.workflow.job import job
 from h2cm.workflow.provenance import record
@@ -14,7 +12,7 @@ trained = [names_in("weights", file) for file in snakemake.output.weights]
 with job(snakemake, progress=True) as config:
     train(
         open_store(store),
-        pd.read_csv(snakemake.input.split),
+        read_csv(snakemake.input.split),
         config,
         trained[0]["experiment"],
         [int(names["fold"]) for names in trained],

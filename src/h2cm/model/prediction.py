@@ -13,11 +13,11 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from h2cm.files import whole
 from h2cm.inputs import by_cells
 from h2cm.inputs import open as read
 from h2cm.model.weights import Folds, load
 from h2cm.models import MODELS
+from h2cm.netcdf import written
 from h2cm.results.dataset.attributes import STATISTICS
 from h2cm.store import DataError
 from h2cm.train.data import month_index, stack_forcing, stack_static
@@ -74,7 +74,7 @@ def chunks(
         part = dataset.isel(cell=cells)
         if not daily:
             series = model.monthly(stack_forcing(part), stack_static(part), *month_index(part))
-            yield cells, {name: series[name] for name in outputs}, {}
+            yield cells, _finite({name: series[name] for name in outputs}, part), {}
             continue
         forcing = torch.from_numpy(stack_forcing(part)).to(device)
         static = torch.from_numpy(stack_static(part)).to(device)
@@ -83,9 +83,29 @@ def chunks(
         parameters, _ = model.static_parameters(static)
         yield (
             cells,
-            {k: v.cpu().numpy() for k, v in series.items()},
-            {k: v.cpu().numpy() for k, v in parameters.items()},
+            _finite({k: v.cpu().numpy() for k, v in series.items()}, part),
+            _finite({k: v.cpu().numpy() for k, v in parameters.items()}, part),
         )
+
+
+def _finite(values: dict[str, np.ndarray], dataset: xr.Dataset) -> dict[str, np.ndarray]:
+    """Outputs (cell, ...) of the cells of `dataset`, all of them finite.
+
+    Raises
+    ------
+    DataError
+        If one is not, with its name and its cell.
+    """
+    for name, found in values.items():
+        wrong = ~np.isfinite(found).reshape(len(found), -1).all(1)
+        if wrong.any():
+            cell = dataset.isel(cell=int(np.argmax(wrong)))
+            place = ", ".join(f"{axis} {cell[axis].item():g}" for axis in ("lat", "lon") if axis in cell)
+            raise DataError(
+                f"prediction: {name}: expected finite values, found others in {wrong.sum()} cells, the first at {place}: "
+                "the weights or the forcing are out of range"
+            )
+    return values
 
 
 def _spin_up_passes(model, given: int | None) -> int:
@@ -221,7 +241,7 @@ def write(
     with ExitStack() as stack:
         files = {}
         for kind, (axis, values, names) in axes.items():
-            unfinished = stack.enter_context(whole(Path(folder) / f"{kind}.nc"))
+            unfinished = stack.enter_context(written(Path(folder) / f"{kind}.nc"))
             frame = xr.Dataset(coords=_coordinates(dataset, slice(None)) | {axis: values}, attrs=origin)
             for name in model.static_outputs:
                 frame[name] = ("cell", np.full(frame.sizes["cell"], np.nan, "f4"))

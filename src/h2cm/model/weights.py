@@ -1,14 +1,22 @@
-"""Trained weights in one safetensors file: with the normalisation and the configuration, all that prediction needs."""
+"""Trained weights in one safetensors file: with the normalisation and the configuration, all that prediction needs.
+
+Among its metadata is ``sha256``, the digest of all bytes of the file with zeros in the place of its own digits.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load as deserialise
 from safetensors.torch import save as serialise
+from torch import Tensor
 
 from h2cm.files import whole
 from h2cm.model import GUIDANCES, DailyModel, build_model
@@ -18,6 +26,9 @@ from h2cm.store import DataError
 
 FILE = Path(FILES["weights"]).name
 """Name of the file of a fold."""
+
+DIGEST = re.compile(rb'(?<="sha256":")[0-9a-f]{64}(?=")')
+NONE = "0" * 64
 
 
 def save(model, path: str | Path, features: tuple[str, ...], **metadata) -> None:
@@ -30,8 +41,12 @@ def save(model, path: str | Path, features: tuple[str, ...], **metadata) -> None
         Names of the static attributes, in order.
     **metadata
         Anything that JSON can hold: configuration, experiment, fold, versions, input hashes.
+
+    Raises
+    ------
+    DataError
+        If a weight is not finite.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     metadata["features"] = list(features)
     members = getattr(model, "members", [model])
     one = members[0]
@@ -41,9 +56,24 @@ def save(model, path: str | Path, features: tuple[str, ...], **metadata) -> None
         "variant": getattr(one, "variant", None),
         "members": len(members),
     }
+    write({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, path, metadata)
+
+
+def write(tensors: Mapping[str, Tensor], path: str | Path, metadata: Mapping) -> None:
+    """Write tensors and metadata, with their digest; see `save`."""
+    _check_finite(tensors, path)
     header = {key: json.dumps(value, default=str, sort_keys=True) for key, value in metadata.items()}
+    content = _in_order(serialise(dict(tensors), header | {"sha256": NONE}))
     with whole(path) as file:
-        file.write_bytes(_in_order(serialise(tensors, header)))
+        file.write_bytes(DIGEST.sub(hashlib.sha256(content).hexdigest().encode(), content, 1))
+
+
+def _check_finite(tensors: Mapping[str, Tensor], path: str | Path) -> None:
+    """Refuse weights that are not finite; an attribute that is the same everywhere has an infinite deviation."""
+    for name, tensor in tensors.items():
+        wrong = tensor.isnan() if name.endswith("_std") else ~tensor.isfinite()
+        if wrong.any():
+            raise DataError(f"{path}: {name}: expected finite weights, found {int(wrong.sum())} that are not")
 
 
 def _in_order(content: bytes) -> bytes:
@@ -54,13 +84,36 @@ def _in_order(content: bytes) -> bytes:
     return len(header).to_bytes(8, "little") + header + content[8 + length :]
 
 
-def read_metadata(path: str | Path) -> dict:
-    """The metadata of a weights file."""
+def _read(path: str | Path) -> bytes:
+    """The content of a file of weights, which is as it was written.
+
+    Raises
+    ------
+    DataError
+        If it is not, or the file is absent.
+    """
     try:
-        with safe_open(path, framework="pt") as file:
-            return {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
-    except (SafetensorError, FileNotFoundError, json.JSONDecodeError) as error:
+        content = Path(path).read_bytes()
+    except OSError as error:
         raise DataError(f"{path}: expected the weights of a trained fold (safetensors): {error}") from None
+    said = DIGEST.search(content, 8, 8 + int.from_bytes(content[:8], "little"))
+    plain = content if said is None else content[: said.start()] + NONE.encode() + content[said.end() :]
+    if said is None or hashlib.sha256(plain).hexdigest().encode() != said[0]:
+        raise DataError(
+            f"{path}: expected the weights of a trained fold (safetensors) as they were written, found others: the file is "
+            "damaged, or of another program: delete it and start again, and it is made anew from the checkpoint"
+        )
+    return content
+
+
+def _metadata(content: bytes) -> dict:
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+    return {key: json.loads(value) for key, value in header.items() if key != "sha256"}
+
+
+def read_metadata(path: str | Path) -> dict:
+    """The metadata of a weights file; errors are those of `load`."""
+    return _metadata(_read(path))
 
 
 @dataclass(frozen=True)
@@ -88,16 +141,19 @@ def load(path: str | Path, backend: str = "auto", device: torch.device | str = "
     Raises
     ------
     DataError
-        If the file is not the weights of this model.
+        If the file is damaged, or not the weights of this model.
     """
     if (folder := Path(path)).is_dir():
         path = folder / FILE
         of_folds = {int(file.parent.name.removeprefix("fold_")): file for file in folder.glob(f"fold_[0-9]*/{FILE}")}
         if of_folds:
             return Folds({fold: load(file, backend, device) for fold, file in sorted(of_folds.items())})
-    metadata = read_metadata(path)
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    content = _read(path)
+    try:
+        metadata, tensors = _metadata(content), deserialise(content)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: expected the weights of a trained fold (safetensors): {error}") from None
+    _check_finite(tensors, path)
     row = metadata.get("model", {"kind": "h2cm", "learned": []})
     if row["kind"] == "gradient_boosting":
         from h2cm.model.boosting import Boosting  # scikit-learn is slow to import

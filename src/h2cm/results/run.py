@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from h2cm import netcdf, store
 from h2cm.comparisons import COMPARISONS
 from h2cm.config import Config, Years
 from h2cm.models import kind_of
@@ -37,7 +38,7 @@ class Run:
 
     def cells(self) -> xr.Dataset:
         """``lat``, ``lon``, ``area`` of the cells; at towers ``site`` and ``igbp``."""
-        return xr.load_dataset(self._file("grid"))
+        return store.load(self._file("grid"))
 
     def scopes(self, cells: xr.Dataset) -> np.ndarray:
         """The name of each cell in the table of metrics: that of the tower, or ``cell 17``."""
@@ -63,42 +64,43 @@ class Run:
 
     def stored(self, name: str) -> xr.DataArray:
         """A variable of the store, as it is."""
-        return xr.load_dataset(self._file("variable", variable=name))[name]
+        return store.load(self._file("variable", variable=name))[name]
 
     def daily(self, experiment: str, fold: int, names: Iterable[str]) -> xr.Dataset:
-        """Some daily predictions of a fold, not read yet.
+        """Some daily predictions of a fold.
 
         Raises
         ------
         DataError
             Where a name is not among them.
         """
-        data = xr.open_dataset(self._file("daily", experiment=experiment, fold=fold))
+        names, file = list(names), self._file("daily", experiment=experiment, fold=fold)
+        there = netcdf.names(file)
         for name in names:
-            if name not in data:
+            if name not in there:
                 raise DataError(f"daily predictions of {experiment}: expected {name!r} (prediction.daily), found none")
-        return data[list(names)]
+        return netcdf.load(file, names)[names]
 
     def regions(self) -> xr.Dataset | None:
         """The map of regions on the cells; None where the source of data has none."""
         kept = files(["regions"], self.config)
-        return xr.load_dataset(self._file("comparison", competitor="transcom")) if kept else None
+        return netcdf.load(self._file("comparison", competitor="transcom")) if kept else None
 
     def summary(self, name: str, experiment: str) -> xr.Dataset:
         """A summary (`h2cm.results.summaries.registry`) of an experiment, or of what stands in its place."""
-        return xr.load_dataset(self._file("summary", summary=name, experiment=experiment))
+        return netcdf.load(self._file("summary", summary=name, experiment=experiment))
 
     def comparison(self, competitor: str) -> xr.Dataset:
         """Monthly fluxes of a product that results are compared with."""
-        return xr.load_dataset(self._file("comparison", competitor=competitor))
+        return netcdf.load(self._file("comparison", competitor=competitor))
 
     def split(self) -> pd.DataFrame:
         """One row a cell; columns ``fold_<k>`` with train, validation or test."""
-        return pd.read_csv(self._file("split"))
+        return store.read_csv(self._file("split"))
 
     def monthly(self, experiment: str, fold: int) -> xr.Dataset:
         """Monthly predictions of a fold, its constants and static parameters."""
-        return xr.load_dataset(self._file("monthly", experiment=experiment, fold=fold))
+        return netcdf.load(self._file("monthly", experiment=experiment, fold=fold))
 
     def ensemble(self, experiment: str, names: Iterable[str]) -> xr.Dataset:
         """Some monthly predictions of all folds, with a dimension ``fold``.
@@ -120,20 +122,20 @@ class Run:
 
     def metrics(self, period: str | None = WHOLE) -> pd.DataFrame:
         """The table of metrics over one period of the evaluation, or over all of them with None."""
-        table = pd.read_csv(self._file("metrics"), dtype={"fold": int})
+        table = store.read_csv(self._file("metrics"), dtype={"fold": int})
         return table if period is None else table[table["period"] == period]
 
     def prior_sweep(self) -> pd.DataFrame:
         """What each width of the priors leads to (`h2cm.results.evaluate.sweep`)."""
-        return pd.read_csv(self._file("prior_sweep"))
+        return store.read_csv(self._file("prior_sweep"))
 
     def profiles(self) -> pd.DataFrame:
         """What the constraints say against each value at which a quantity was held (`h2cm.results.evaluate.profiles`)."""
-        return pd.read_csv(self._file("profiles"))
+        return store.read_csv(self._file("profiles"))
 
     def losses(self, experiment: str, fold: int) -> pd.DataFrame:
         """Loss of each epoch, constraint and kind of cells, and the constants as ``constant:<name>``."""
-        return pd.read_csv(self._file("losses", experiment=experiment, fold=fold))
+        return store.read_csv(self._file("losses", experiment=experiment, fold=fold))
 
     def constants(self) -> pd.DataFrame:
         """Learned constants of models that have them, as they are reported; columns experiment, fold and `h2cm.vocabulary.CONSTANTS`."""
@@ -146,16 +148,18 @@ class Run:
 
     def true_constants(self) -> dict[str, float]:
         """The constants of the synthetic Earth (beta_co2 in % per 100 ppm); those it does not have are left out."""
-        with xr.open_dataset(self._file("truth")) as data:
-            return reported({name: float(data[name]) for name in CONSTANTS if name in data})
+        file = self._file("truth")
+        there = netcdf.names(file)
+        data = netcdf.load(file, [name for name in CONSTANTS if name in there])
+        return reported({name: float(data[name]) for name in data.data_vars})
 
     def truth(self, names: Iterable[str]) -> xr.Dataset:
         """Monthly means of the truth of the synthetic Earth; names that it does not have are left out."""
-        with xr.open_dataset(self._file("truth")) as data:
-            found = {}
-            for name in names:
-                if name in data:
-                    found[name] = monthly_means(data[name].load()) if "time" in data[name].dims else data[name].load()
+        found, file = {}, self._file("truth")
+        there = netcdf.names(file)
+        for name in [name for name in names if name in there]:
+            data = netcdf.load(file, [name])[name]
+            found[name] = monthly_means(data) if "time" in data.dims else data
         return xr.Dataset(found)
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Iterable
+from fnmatch import translate
 from functools import cache
 from pathlib import Path
 from string import Formatter
@@ -67,6 +70,19 @@ class Derived(Section):
 
     of: str = Field(description="how")
     store_unit: str
+
+
+class Expected(Section):
+    """How a variable of a product looks on all land, in the store's unit, whatever its version and period: wide ranges."""
+
+    mean: tuple[float, float] = Field(strict=False, description="mean over the land and all months")
+    spread: tuple[float, float] = Field(strict=False, description="standard deviation of the cells' means")
+    variation: tuple[float, float] = Field(strict=False, description="mean over the cells of their deviation in time")
+    warm_season: dict[Literal["north", "south"], Literal["more", "less"]] = Field(
+        {},
+        description="beyond 30 degrees: whether there is more or less of it in summer than in winter; with both, at every place",
+    )
+    source: str = Field(description="where the numbers come from")
 
 
 class Layout(Section):
@@ -152,6 +168,7 @@ class Product(Section):
     known: Known
     variables: dict[str, Variable]
     derived: dict[str, Derived] = Field({}, description="what the reader makes of several variables")
+    expected: dict[str, Expected] = Field({}, description="what its variables look like on the land of the Earth")
     members: int | None = Field(None, description="of the ensemble, where the product is one")
     space: str = Field(description="native grid")
     time: str = Field(description="native time step; - if there is none")
@@ -182,6 +199,9 @@ class Product(Section):
             raise ValueError(f"access {self.access} needs a `request`")
         if self.yearly and self.period is None:
             raise ValueError("a product with files for each year needs a `period`")
+        unknown = set(self.expected) - set(self.holds)
+        if unknown:
+            raise ValueError(f"expects something of {sorted(unknown)}, which its reader does not make")
         unknown = set(self.feeds) - set(VARIABLES)
         if unknown:
             raise ValueError(f"feeds {sorted(unknown)}, which the store does not have")
@@ -318,6 +338,40 @@ def condensed(config: Config, name: str) -> bool:
     """Whether the tiles of a product are averaged before they are harmonised; the user's own netCDF files are not."""
     own = config.products.local.get(name, {"pattern": ""})
     return config.source == "products" and product(name).condensed and not own["pattern"].endswith(".nc")
+
+
+def expected_table() -> str:
+    """What is expected of the products, as a table in Markdown."""
+    lines = [
+        "| id | variable | mean | spread | variation | summer | source |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, row in load().items():
+        for variable, one in row.expected.items():
+            ranges = [f"{low:g} to {high:g}" for low, high in (one.mean, one.spread, one.variation)]
+            summer = ", ".join(f"{part}: {compared}" for part, compared in one.warm_season.items()) or "-"
+            unit = {**row.variables, **row.derived}[variable].store_unit
+            lines.append(f"| `{name}` | `{variable}` ({unit}) | {' | '.join(ranges)} | {summer} | {one.source} |")
+    return "\n".join(lines)
+
+
+def date_in(name: str, patterns: Iterable[str]) -> str | None:
+    """The digits of the date in a file's name, from the first pattern with a {year} that it fits.
+
+    Four digits of the year, and those of month and day where two or four ``?`` follow it.
+
+    >>> date_in("era5_200301.nc", ["era5_{year}??.nc"])
+    '200301'
+    """
+    for pattern in patterns:
+        if "{year}" in pattern:
+            before, after = pattern.split("{year}", 1)
+            more = {2: r"\d{2}", 4: r"\d{4}"}.get(len(after) - len(after.lstrip("?")), "")
+            before, after = (translate(text)[:-2] for text in (before, after.lstrip("?") if more else after))
+            match = re.match(before + rf"(\d{{4}}{more})" + after + r"\Z", name)
+            if match:
+                return match[1]
+    return None
 
 
 def table() -> pd.DataFrame:

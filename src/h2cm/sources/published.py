@@ -113,7 +113,14 @@ def write(data: xr.Dataset, folder: Path, source: str) -> None:
         Where the data come from, kept as an attribute of each file.
     """
     for name in data.data_vars:
-        variable = data[name].compute()  # what is computed here is not kept in `data`
+        try:
+            variable = data[name].compute()  # what is computed here is not kept in `data`
+        except DataError:
+            raise
+        except Exception as error:  # zarr and its codecs raise many kinds for a damaged chunk
+            raise DataError(
+                f"{source}: {GROUPS.get(name, 'grid_area')}: expected values that can be read, a chunk is damaged ({error})"
+            ) from None
         if name == "area":
             store.write(variable, folder / "grid.nc", source)
         else:

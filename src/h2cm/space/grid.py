@@ -19,6 +19,7 @@ GLOBE = (-180.0, -90.0, 180.0, 90.0)
 SAMPLES_PER_DEGREE = 20  # of the land mask (120 a degree), in each direction
 MAX_SAMPLES = 100  # in each direction of a cell
 TOLERANCE = 1e-6  # degrees
+MOST_CELLS = 10**8  # within the bounds: a grid of 0.02 degrees
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,23 @@ class Grid:
     Raises
     ------
     ConfigError
-        If the resolution does not divide 180, or the bounds hold no cell or leave the globe.
+        If the resolution does not divide 180, or the bounds hold no cell, too many or leave the globe.
     """
 
     resolution: float
     bounds: tuple[float, float, float, float] = GLOBE
 
     def __post_init__(self):
+        west, south, east, north = self.bounds
+        cells = (east - west) / self.resolution * ((north - south) / self.resolution)
+        if cells > MOST_CELLS:
+            raise ConfigError(
+                f"grid.resolution: expected at most {MOST_CELLS:.0e} cells within the bounds, {self.resolution:g} degrees make "
+                f"{cells:.1e}"
+            )
         rows = 180 / self.resolution
         if abs(rows - round(rows)) > TOLERANCE or rows < 1:
             raise ConfigError(f"grid.resolution: expected a divisor of 180 degrees, got {self.resolution:g}")
-        west, south, east, north = self.bounds
         if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
             raise ConfigError(
                 f"grid.bounds: expected west < east in -180 to 180 and south < north in -90 to 90, got {list(self.bounds)}"

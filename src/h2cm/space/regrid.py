@@ -16,6 +16,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import logging
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -298,7 +300,18 @@ def weights(
     if cache is not None:
         path = Path(cache) / f"{hashlib.sha256(repr((source, target, engine, SUBCELLS)).encode()).hexdigest()[:24]}.npz"
         if path.exists():
-            return Weights.load(path)
+            try:
+                return Weights.load(path)
+            except (
+                OSError,
+                ValueError,
+                KeyError,
+                EOFError,
+                zipfile.BadZipFile,
+                zlib.error,
+                NotImplementedError,
+            ) as error:
+                log.warning("%s: kept weights that are damaged (%s) are computed anew", path, error)
     log.info(
         "regridding %s to %s cells by %s", "x".join(map(str, source.shape)), "x".join(map(str, target.shape)), engine
     )

@@ -51,8 +51,12 @@ def roles(table: pd.DataFrame, fold: int, n_cells: int) -> tuple[np.ndarray, np.
     column = f"fold_{fold}"
     if column not in table:
         raise DataError(f"split table: expected a column {column}, found {', '.join(table.columns)}")
-    if sorted(table["cell"]) != list(range(n_cells)):
+    numbers = pd.to_numeric(table["cell"], errors="coerce") if "cell" in table else pd.Series(dtype=float)
+    if sorted(numbers) != list(range(n_cells)):
         raise DataError(f"split table: expected the {n_cells} cells of the store, found {len(table)}")
+    if not (known := table[column].isin(["train", "validation", "test"])).all():
+        odd = table.loc[~known, column].iloc[0]
+        raise DataError(f"split table: {column}: expected train, validation or test, found {odd!r}")
     found = tuple(table.loc[table[column] == role, "cell"].to_numpy(copy=True) for role in ("train", "validation"))
     for role, cells in zip(("train", "validation"), found):
         if len(cells) == 0:

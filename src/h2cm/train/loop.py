@@ -6,6 +6,8 @@ stopping, and ends with the weights that it would have got alone.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,8 +20,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from h2cm.config import HELD_FIELDS, Config, Experiment
 from h2cm.files import whole
-from h2cm.model import DailyModel, build_model
+from h2cm.model import FORCING, DailyModel, build_model
 from h2cm.models import learned
+from h2cm.store import DataError
 from h2cm.train.data import Data, Statistics
 from h2cm.train.held import achieved, begin, held_losses, mean_over_time
 from h2cm.train.loss import constraint_losses, prior_losses, required_outputs
@@ -242,6 +245,10 @@ def train_step(folds: list[Fold], objective: Objective, samples: list[Tensor]) -
         gradients = [p.grad for p in fold.model.parameters() if p.grad is not None]
         finite = torch.stack([torch.isfinite(g).all() for g in gradients] + [torch.isfinite(loss["total"])]).all()
         if not finite:
+            if fold.step == 0:
+                raise not_finite(
+                    fold, objective, predictions[len(result)], parts[len(result)], samples[len(result)], loss
+                )
             result.append(None)
             continue
         clip(list(fold.model.parameters()), training)
@@ -250,6 +257,30 @@ def train_step(folds: list[Fold], objective: Objective, samples: list[Tensor]) -
             fold.average.update_parameters(fold.model)
         result.append({k: float(v.detach()) for k, v in loss.items()})
     return result
+
+
+def not_finite(
+    fold: Fold,
+    objective: Objective,
+    predictions: dict[str, Tensor],
+    part: Batch,
+    samples: Tensor,
+    losses: dict[str, Tensor],
+) -> DataError:
+    """Why the loss of a first step, or a gradient of it, is not finite: the constraints, and the cells where it shows."""
+    wrong = [name for name, loss in losses.items() if name != "total" and not torch.isfinite(loss)]
+    values = dict(predictions) | {f"forcing {name}": part.forcing[..., k] for k, name in enumerate(FORCING)}
+    cells, seen = samples if samples.ndim == 1 else samples[:, 0], []
+    for name, value in values.items():
+        bad = ~torch.isfinite(value).reshape(len(value), -1).all(1)
+        if bad.any():
+            shown = ", ".join(map(str, cells[bad][:5].tolist()))
+            seen.append(f"{name} in {int(bad.sum())} cells ({shown}{', ...' if bad.sum() > 5 else ''})")
+    what = f"the loss of {', '.join(wrong)}" if wrong else "a gradient"
+    where = (
+        f"not finite: {'; '.join(seen)}" if seen else f"every output is finite in its cells {cells[:5].tolist()} ..."
+    )
+    return DataError(f"{fold.label}: expected a finite loss at the first step, {what} of its batch is not; {where}")
 
 
 def run_epoch(folds: list[Fold], objective: Objective, after_batch: Callable[[], None] = lambda: None) -> None:
@@ -286,8 +317,11 @@ def run_epoch(folds: list[Fold], objective: Objective, after_batch: Callable[[],
         fold.record("train", means | {"skipped_batches": done["skipped_batches"]})
     objective.validate(folds)
     for fold in folds:
-        if fold.epoch == 0 and not np.isfinite(fold.best_loss):
-            raise FloatingPointError(f"fold {fold.number}: the validation loss of the first epoch is not finite")
+        if not np.isfinite(fold.best_loss):  # in steps the latest counts, finite or not
+            raise DataError(
+                f"{fold.label}: expected a finite validation loss, found {fold.best_loss} after epoch {fold.epoch + 1}: the weights "
+                "have run away; lower training.learning_rate or training.clip"
+            )
         if not in_steps:
             fold.scheduler.step()
         fold.epoch += 1
@@ -307,18 +341,30 @@ def save_checkpoint(fold: Fold, path: Path, fingerprint: str) -> None:
     """Write all that the fold needs to go on as if nothing had happened."""
     state = {name: getattr(fold, name) for name in KEPT}
     state |= {name: getattr(fold, name).state_dict() for name in stateful(fold)}
+    content = io.BytesIO()
+    torch.save(state | {"fingerprint": fingerprint}, content)
     with whole(path) as file:
-        torch.save(state | {"fingerprint": fingerprint}, file)
+        file.write_bytes(_digest(content.getvalue()) + content.getvalue())
+
+
+def _digest(content: bytes) -> bytes:
+    """The first line of a checkpoint."""
+    return hashlib.sha256(content).hexdigest().encode() + b"\n"
+
+
+def read_checkpoint(path: Path) -> dict | None:
+    """What `save_checkpoint` wrote; None, and a warning, if the file is damaged."""
+    line, _, content = path.read_bytes().partition(b"\n")
+    if line + b"\n" != _digest(content):
+        log.warning("%s is damaged, it is not what was written: it is not used, and training starts anew", path)
+        return None
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
 def load_checkpoint(fold: Fold, path: Path, fingerprint: str) -> bool:
-    """Put the fold where the checkpoint left it; False if there is none of the same training."""
-    if not path.exists():
-        return False
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        log.warning("%s cannot be read, training starts anew: %s", path, error)
+    """Put the fold where the checkpoint left it; False if there is none of the same training, or it is damaged."""
+    state = read_checkpoint(path) if path.exists() else None
+    if state is None:
         return False
     if state.pop("fingerprint") != fingerprint:
         log.info("%s is of another configuration or other data; training starts anew", path)

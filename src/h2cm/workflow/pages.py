@@ -115,6 +115,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "configuration": reference,
     "known": catalogue.known_table,
     "inputs": _inputs,
+    "expected": catalogue.expected_table,
     "outputs": _outputs,
     "fixed": _fixed,
     "ratios": _ratios,

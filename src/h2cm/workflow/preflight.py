@@ -9,7 +9,7 @@ from h2cm.comparisons import COMPARISONS
 from h2cm.config import Config, ConfigError, meant
 from h2cm.models import contradictions
 from h2cm.results.figures.registry import figure_names
-from h2cm.sources import towers
+from h2cm.sources import catalogue, towers
 from h2cm.space.grid import TOLERANCE, Grid, land_cells
 from h2cm.space.regrid import check_engine
 from h2cm.vocabulary import CONSTANTS, OUTPUTS, RATIOS, VARIABLES
@@ -40,6 +40,13 @@ def check(config: Config, name: str = "configuration") -> None:
                 f"constraints.{key}.compare: expected a comparison of {'months' if ratio else 'one value a cell'}, as "
                 f"the target has it (found {constraint.compare!r})"
             )
+        observes = VARIABLES[key].observes if key in VARIABLES else ""
+        if observes and constraint.prediction in comparable and constraint.prediction != observes:
+            lines.append(
+                f"constraints.{key}.prediction: expected {observes}, which the target observes (found {constraint.prediction!r})"
+            )
+    for product in config.products.local:
+        one_of(f"products.local.{product}", product, list(catalogue.load()))
     for key in ("daily", "monthly"):
         for output in getattr(config.prediction, key):
             one_of(f"prediction.{key}", output, OUTPUTS)
@@ -67,7 +74,7 @@ def check(config: Config, name: str = "configuration") -> None:
         except ConfigError as error:
             lines.append(str(error))
     rows = 90 / config.grid.resolution
-    if config.source == "twin" and abs(rows - round(rows)) > TOLERANCE:
+    if config.source == "twin" and rows < 1e6 and abs(rows - round(rows)) > TOLERANCE:
         lines.append(
             "grid.resolution: expected a divisor of 90 degrees, as the files of the synthetic Earth have rows that meet at the "
             f"equator, like those of the products (found {config.grid.resolution:g})"

@@ -11,6 +11,8 @@ from pathlib import Path
 import dask
 import xarray as xr
 
+from h2cm.netcdf import open_named, verify
+
 
 def write_zarr(files: Sequence[str | Path], folder: Path) -> None:
     """Write all variables and years as one Zarr store, with the chunks and the precision of the files.
@@ -31,7 +33,9 @@ def write_zarr(files: Sequence[str | Path], folder: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
     variables = []
     for paths in by_variable.values():
-        years = [xr.open_dataset(path, chunks={}, decode_times=False, mask_and_scale=False) for path in paths]
+        for path in paths:
+            verify(path)
+        years = [open_named(path, chunks={}, decode_times=False, mask_and_scale=False) for path in paths]
         variables.append(
             xr.concat(years, "time", data_vars="minimal", coords="minimal", compat="override", join="override")
         )

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import netCDF4
-
+from h2cm import netcdf
 from h2cm.config import Config
 from h2cm.results.evaluate.intervals import EDGES
 from h2cm.results.paths import main_experiment
@@ -107,7 +106,7 @@ def global_attributes(config: Config, files: list[str | Path], code: str) -> dic
     experiment = main_experiment(config)
     provenance = record(files, code)
     for path in files:
-        with netCDF4.Dataset(path) as data:
+        with netcdf.opened(path) as data:
             provenance["inputs"] |= json.loads(getattr(data, "provenance", "{}")).get("inputs", {})
     return {
         "Conventions": "CF-1.11, ACDD-1.3",

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from h2cm.config import Config
-from h2cm.files import whole
+from h2cm.netcdf import written
 from h2cm.results.dataset.attributes import QUANTILES, global_attributes, precision, variable_attributes
 from h2cm.results.dataset.spread import More, combined
 from h2cm.results.evaluate.intervals import LEVELS, Calibration
@@ -175,7 +175,7 @@ def write_variable(
             steps = slice(chosen[0], chosen[-1] + 1)
             target = folder / path("dataset_file", variable=name, step=step, year=year)
             # all years appear together, when the last is written
-            with netCDF4.Dataset(unfinished.enter_context(whole(target)), "w") as file:
+            with netCDF4.Dataset(unfinished.enter_context(written(target)), "w") as file:
                 _write_frame(file, place, step, middles[steps], bounds[steps], attributes)
                 transferred = bool(more) and calibration.transferred(name)
                 for suffix, values in statistics.items():
@@ -286,7 +286,7 @@ def write_grid(
                 "flag_meanings": "outside_or_no_value inside",
             },
         )
-    with whole(target) as unfinished, netCDF4.Dataset(unfinished, "w") as file:
+    with written(target) as unfinished, netCDF4.Dataset(unfinished, "w") as file:
         file.setncatts(attributes)
         for dim, size in (("bnds", 2), *zip(place.dims, place.shape, strict=True)):
             file.createDimension(dim, size)

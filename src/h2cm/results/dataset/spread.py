@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
-import netCDF4
 import numpy as np
 
+from h2cm import netcdf
 from h2cm.results.dataset.attributes import STATISTICS
 from h2cm.store import DataError
 
@@ -56,7 +56,7 @@ def combined(
     with ExitStack() as stack:
         members = []
         for path in paths:
-            file = stack.enter_context(netCDF4.Dataset(path))
+            file = stack.enter_context(netcdf.opened(path))
             file.set_auto_mask(False)
             if name not in file.variables:
                 raise DataError(f"{path}: expected {name!r} (prediction.daily, prediction.monthly), found none")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from h2cm import netcdf
 from h2cm.results.paths import folds, path
 from h2cm.results.run import Run
 from h2cm.results.summaries.members import stacked
@@ -128,5 +129,5 @@ def _members(run: Run, experiment: str) -> Iterator[tuple[str, xr.Dataset]]:
     else:
         kept = [(f"fold {k}", path("daily", experiment=experiment, fold=k)) for k in folds(run.config, experiment)]
     for member, file in kept:
-        with xr.open_dataset(Path(run.folder, file)) as data:
-            yield member, data[[name for name in FLUXES if name in data]].load()
+        there = netcdf.names(Path(run.folder, file))
+        yield member, netcdf.load(Path(run.folder, file), [name for name in FLUXES if name in there])

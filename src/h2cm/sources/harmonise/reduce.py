@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 DAY = np.timedelta64(1, "D")
 WHOLE_DAY = 1 - 1e-6  # share of a day that must be there: a missing afternoon is a wrong mean
 PART_OF_MONTH = 0.5  # share of a month that must be there
-TEMPERATE = 30.0  # degrees, beyond which summer is warmer than winter
 LEAST_COVER = 0.5  # share of the cells that a constraint of all land must reach
+LAND = 1.49e14  # m2, of the Earth
+WHOLE, MANY = 0.5, 50  # share of the land, and cells, from which on a run can stand for all of it
 REACH = 2.0  # cells, to the neighbour that a gap in space may be filled from
 
 
@@ -65,6 +66,14 @@ class Target:
         rows = np.round((self.cells["lat"].values - self.grid.lat[0]) / self.grid.resolution).astype(int)
         columns = np.round((self.cells["lon"].values - self.grid.lon[0]) / self.grid.resolution).astype(int)
         return rows, columns
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether the cells can stand for all land: many of them, and at least half of the land."""
+        area = (
+            np.cos(np.radians(self.cells["lat"].values)).sum() * (EARTH_RADIUS * np.radians(self.grid.resolution)) ** 2
+        )
+        return area >= WHOLE * LAND and self.cells.sizes["cell"] >= MANY
 
     def ends(self, per: str) -> tuple[np.ndarray, np.ndarray]:
         """Start and end of each day (``per="time"``) or month (``per="month"``); months reach to the period's ends."""
@@ -151,12 +160,26 @@ def to_cells(
             else:
                 values = weights.apply(data[at].values, min_valid)
             values = values[:, rows, columns]
+            if target.whole:
+                _require_variety(values, times[at], data)
             valid = np.isfinite(values)
             total += part[:, at] @ np.where(valid, values, 0.0)
             known += part[:, at] @ valid.astype("f8")
         enough = known >= needed[start : start + group, None]
         result[start : start + group] = np.divide(total, known, out=np.full_like(total, np.nan), where=enough)
     return result
+
+
+def _require_variety(values: np.ndarray, times: np.ndarray, data: xr.DataArray) -> None:
+    """Refuse a step (step, cell) that has one value on all land: a field of zeros, say."""
+    known = np.isfinite(values)
+    low, high = (extreme.reduce(values, 1) for extreme in (np.fmin, np.fmax))
+    alike = (low == high) & (known.sum(1) >= MANY)
+    if alike.any():
+        raise DataError(
+            f"{data.attrs.get('product', 'product')}: {data.name}: expected cells that differ, found {low[alike][0]:g} in all of them at "
+            f"{str(times[: len(alike)][alike][0])[:16]}: a field without data?"
+        )
 
 
 def complete(values: np.ndarray, target: Target, origin: str) -> np.ndarray:
@@ -183,28 +206,6 @@ def complete(values: np.ndarray, target: Target, origin: str) -> np.ndarray:
             f"{origin}: expected a value for every day of the period, there is none on {day}; missing in {'; '.join(lacking)}"
         )
     return fill_from_neighbours(values, target, origin)
-
-
-def check_seasons(values: np.ndarray, target: Target, origin: str) -> None:
-    """Check that it is warmer, or lighter, in local summer than in winter beyond `TEMPERATE` degrees (day, cell).
-
-    Raises
-    ------
-    DataError
-        If it is not: the map is upside down, or the time axis half a year off.
-    """
-    lat, month = target.cells["lat"].values, pd.DatetimeIndex(target.days).month
-    july, january = np.isin(month, (6, 7, 8)), np.isin(month, (12, 1, 2))
-    if not (july.any() and january.any()):
-        return
-    for name, rows, sign in (("north", lat > TEMPERATE, 1), ("south", lat < -TEMPERATE, -1)):
-        if rows.any():
-            contrast = sign * float(values[july][:, rows].mean() - values[january][:, rows].mean())
-            if contrast < 0:
-                raise DataError(
-                    f"{origin}: expected more in summer than in winter beyond {TEMPERATE:g} degrees {name}, found "
-                    f"{-contrast:.1f} less: the map is upside down, or the time axis half a year off"
-                )
 
 
 def fill_from_neighbours(values: np.ndarray, target: Target, origin: str) -> np.ndarray:

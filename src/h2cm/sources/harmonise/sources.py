@@ -13,10 +13,10 @@ import pandas as pd
 import xarray as xr
 
 from h2cm.sources import catalogue, products
+from h2cm.sources.harmonise import plausible
 from h2cm.sources.harmonise.reduce import (
     LEAST_COVER,
     Target,
-    check_seasons,
     complete,
     fill_from_neighbours,
     observed,
@@ -62,10 +62,24 @@ class Archive:
         return self.target.config.products.min_members
 
 
+def check(values: np.ndarray, archive: Archive, product: str, name: str) -> np.ndarray:
+    """Days or months (step, cell) that are plausible for the product (`h2cm.sources.harmonise.plausible`)."""
+    target = archive.target
+    plausible.check(
+        values,
+        target.days if len(values) == target.days.size else target.months,
+        target.cells["lat"].values,
+        target.whole,
+        catalogue.product(product).expected.get(name),
+        f"{product}: {name}",
+    )
+    return values
+
+
 def _variable(data: xr.Dataset, name: str, product: str) -> xr.DataArray:
     if name not in data:
         raise DataError(f"{product}: expected the variable {name}, the files hold {', '.join(data.data_vars)}")
-    return data[name]
+    return data[name].assign_attrs(product=product)
 
 
 def _within_a_day(data: xr.Dataset, product: str) -> str:
@@ -76,14 +90,11 @@ def _within_a_day(data: xr.Dataset, product: str) -> str:
     return step
 
 
-def daily(archive: Archive, product: str, name: str, seasonal: bool = False) -> np.ndarray:
-    """Daily means (day, cell) of a forcing variable, without gaps; `seasonal` ones are checked for their seasons."""
+def daily(archive: Archive, product: str, name: str) -> np.ndarray:
+    """Daily means (day, cell) of a forcing variable, without gaps."""
     with archive.open(product) as data:
         values = to_cells(_variable(data, name, product), _within_a_day(data, product), archive.target, "time")
-    values = complete(values, archive.target, f"{product}: {name}")
-    if seasonal:
-        check_seasons(values, archive.target, f"{product}: {name}")
-    return values
+    return check(complete(values, archive.target, f"{product}: {name}"), archive, product, name)
 
 
 def carbon_dioxide(archive: Archive) -> np.ndarray:
@@ -110,7 +121,7 @@ def carbon_dioxide(archive: Archive) -> np.ndarray:
             begin,
             rise[0],
         )
-    return complete(values, archive.target, "cams_co2: co2")
+    return check(complete(values, archive.target, "cams_co2: co2"), archive, "cams_co2", "co2")
 
 
 def monthly(archive: Archive, product: str, name: str, cover: float = 0.0) -> np.ndarray:
@@ -127,7 +138,7 @@ def monthly(archive: Archive, product: str, name: str, cover: float = 0.0) -> np
             values = total / to_cells(land.where(field.notnull()).transpose(*field.dims), step, archive.target, "month")
         else:
             values = to_cells(field, step, archive.target, "month")
-    return observed(values, archive.target, f"{product}: {name}", cover)
+    return check(observed(values, archive.target, f"{product}: {name}", cover), archive, product, name)
 
 
 def net_flux_less_fire(archive: Archive, product: str, fire: str = "gfed") -> np.ndarray:
@@ -163,6 +174,7 @@ def net_flux_less_fire(archive: Archive, product: str, fire: str = "gfed") -> np
             return result
 
         values = to_cells(flux, data.attrs["step"], archive.target, "month", subtract)
+        check(to_cells(burnt["fire"], burnt.attrs["step"], archive.target, "month"), archive, fire, "fire")
     if lacking:
         span = f"{len(lacking)} months from {min(lacking)} to {max(lacking)}"
         log.warning(
@@ -171,7 +183,8 @@ def net_flux_less_fire(archive: Archive, product: str, fire: str = "gfed") -> np
             fire,
             span if len(lacking) > 1 else f"one month, {min(lacking)}",
         )
-    return observed(values, archive.target, f"{product} less {fire}", LEAST_COVER)
+    values = observed(values, archive.target, f"{product} less {fire}", LEAST_COVER)
+    return check(values, archive, product, "nee_total")
 
 
 def _median(values: np.ndarray, axis: int) -> np.ndarray:
@@ -197,7 +210,8 @@ def trendy_models(archive: Archive, names: tuple[str, ...]) -> dict[str, dict[st
             lacking = [n for n in names if n not in data]
             if lacking:
                 raise DataError(f"it has no {', '.join(lacking)}")
-            return {n: to_cells(data[n], "month", archive.target, "month") for n in names}
+            found = {n: to_cells(data[n], "month", archive.target, "month") for n in names}
+        return {n: check(values, archive, "trendy", n) for n, values in found.items()}
 
     with Members(catalogue.product("trendy"), archive.min_members) as members:
         for model, files in products.module("trendy").models(archive.files("trendy"), names).items():
@@ -294,9 +308,9 @@ def _row(function: Callable, product: str, name: str, **checks) -> Source:
 
 STATIC_PRODUCTS = ("soilgrids", "globeland30", "gtopo30", "tootchi")
 SOURCES: dict[str, Source] = {
-    "net_radiation": _row(daily, "ceres", "net_radiation", seasonal=True),
+    "net_radiation": _row(daily, "ceres", "net_radiation"),
     "precipitation": _row(daily, "gpcp", "precipitation"),
-    "air_temperature": _row(daily, "crujra", "air_temperature", seasonal=True),
+    "air_temperature": _row(daily, "crujra", "air_temperature"),
     "vapour_pressure_deficit": _row(daily, "era5", "vapour_pressure_deficit"),
     "co2": Source(("cams_co2", "mauna_loa"), carbon_dioxide),
     "static": Source(STATIC_PRODUCTS, static),

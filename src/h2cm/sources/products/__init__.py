@@ -13,9 +13,8 @@ Adding a product is one module here and one row in ``config/products.yaml``.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
-from fnmatch import fnmatchcase, translate
+from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
 
@@ -78,24 +77,13 @@ def files(
         raise DataError(f"{product}: expected files named {' or '.join(patterns)} in {folder}, found none")
     if years is None:
         return found
-    of = {p: _year(p.name, (*patterns, *row.files)) for p in found}
-    wanted = [p for p, year in of.items() if year is None or years[0] <= year <= years[1]]
+    of = {p: catalogue.date_in(p.name, (*patterns, *row.files)) for p in found}
+    wanted = [p for p, date in of.items() if date is None or years[0] <= int(date[:4]) <= years[1]]
     if not wanted:
         raise DataError(
             f"{product}: expected files of {years[0]} to {years[1]} in {folder}, found only those of other years"
         )
     return wanted
-
-
-def _year(name: str, patterns: Sequence[str]) -> int | None:
-    """The year in a file's name, from the first pattern with a {year} that it fits."""
-    for pattern in patterns:
-        if "{year}" in pattern:
-            before, after = (translate(text)[:-2] for text in pattern.split("{year}", 1))
-            match = re.match(before + r"(\d{4})" + after + r"\Z", name)
-            if match:
-                return int(match[1])
-    return None
 
 
 def read(product: str, paths: Sequence[str | Path], **options) -> xr.Dataset:

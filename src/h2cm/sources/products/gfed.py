@@ -56,8 +56,8 @@ def _groups(path: Path) -> list[tuple[xr.Dataset, xr.Dataset]]:
     parts = []
     for month in range(1, 13):
         try:
-            raw = xr.open_dataset(path, group=f"emissions/{month:02d}", engine="netcdf4", chunks={})
-        except (OSError, KeyError):
+            raw = reading.open_file(path, group=f"emissions/{month:02d}")
+        except KeyError:
             continue
         name = axes.find(raw, FIRE.name, "the variable C", f"gfed: {path.name}: emissions/{month:02d}")
         values = raw[name].rename(dict(zip(raw[name].dims, ("lat", "lon"))))

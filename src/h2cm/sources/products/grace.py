@@ -14,8 +14,11 @@ import xarray as xr
 
 from h2cm.sources import catalogue
 from h2cm.sources.products import reading, writing
+from h2cm.store import DataError
 
 ROW = catalogue.product("grace")
+MOST = 3
+"""Solutions of which a month may hold the middle; two there are in months of battery management."""
 
 
 def _land_only(raw: xr.Dataset) -> xr.Dataset:
@@ -31,7 +34,13 @@ def read(files: Sequence[Path]) -> xr.Dataset:
     data = reading.read(files, ROW, prepare=_land_only)
     months = data["time"].values.astype("datetime64[M]").astype("datetime64[ns]")
     by_month = data.assign_coords(time=months)
-    if np.unique(months).size < months.size:
+    solutions = np.unique(months, return_counts=True)[1]
+    if solutions.max() > MOST:
+        raise DataError(
+            f"{data.attrs['product']}: tws: time: expected at most {MOST} solutions a month, found {solutions.max()}: the unit of the "
+            "axis of time is another"
+        )
+    if solutions.size < months.size:
         reading.log.info(
             "grace: %d solutions share a month with another: the mean is taken", months.size - np.unique(months).size
         )

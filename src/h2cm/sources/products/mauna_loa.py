@@ -13,6 +13,9 @@ from h2cm.sources import catalogue
 from h2cm.store import DataError, save_csv
 
 ROW = catalogue.product("mauna_loa")
+JUMP = 5.0
+"""ppm that CO2 may change by in a month: its seasons move it by less than 3."""
+
 COLUMNS = ("year", "month", ROW.variables["co2"].name[0])
 
 
@@ -23,18 +26,43 @@ def read(files: Sequence[Path]) -> xr.Dataset:
         raise DataError(
             f"{path}: expected the monthly CO2 record of Mauna Loa, one file, found {path.is_file() * len(files)}"
         )
-    table = pd.read_csv(path, comment="#", skipinitialspace=True)
+    try:
+        table = pd.read_csv(path, comment="#", skipinitialspace=True)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: expected the monthly CO2 record of Mauna Loa as a table: {error}") from None
     absent = [name for name in COLUMNS if name not in table]
     if absent:
         raise DataError(f"{path}: expected the columns year, month, average; absent: {', '.join(absent)}")
+    table = table[list(COLUMNS)].apply(pd.to_numeric, errors="coerce")
+    if table.isna().any(axis=None) or not (table["month"].between(1, 12) & table["year"].between(1900, 2100)).all():
+        raise DataError(f"{path}: expected numbers, a year and a month from 1 to 12 in each row, found others")
     table = table[table["average"] > 0]
+    if table.empty:
+        raise DataError(f"{path}: expected months with a value, found none")
     months = pd.PeriodIndex.from_fields(year=table["year"], month=table["month"], freq="M").to_timestamp()
+    _check(months, table["average"].to_numpy(float), path)
     co2 = ("time", table["average"].to_numpy(float), {"units": "ppm"})
     return xr.Dataset(
         {"co2": co2},
         {"time": months.as_unit("ns")},
         {"product": "mauna_loa", "step": "month", "file": str(path), "layout": "a table"},
     )
+
+
+def _check(months: pd.DatetimeIndex, co2: np.ndarray, path: Path) -> None:
+    """Months in order, values that are possible, no jump between two months: a digit that is wrong shows."""
+    low, high = ROW.variables["co2"].range
+    if not ((co2 >= low) & (co2 <= high)).all():
+        raise DataError(f"{path}: average: expected {low:g} to {high:g} ppm, found {co2.min():g} to {co2.max():g}")
+    passed = np.diff(months.year * 12 + months.month)
+    if (passed <= 0).any():
+        raise DataError(f"{path}: expected the months in order, each once; see {months[1:][passed <= 0][0]:%Y-%m}")
+    jumps = np.abs(np.diff(co2)) > JUMP * passed
+    if jumps.any():
+        raise DataError(
+            f"{path}: average: expected at most {JUMP:g} ppm from month to month, found "
+            f"{co2[:-1][jumps][0]:g} and {co2[1:][jumps][0]:g} in {months[1:][jumps][0]:%Y-%m}"
+        )
 
 
 def daily(data: xr.Dataset, days: pd.DatetimeIndex) -> np.ndarray:

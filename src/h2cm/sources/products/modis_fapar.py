@@ -8,7 +8,7 @@
 - areas in geographic projection as AppEEARS hands them out. Any spacing is read, so a file aggregated to 0.05° by the
   user is too.
 
-Codes above 100 are missing. A composite stands for its eight days, the last one of a year for the days that are left.
+Codes from 249 on are missing; what lies between 100 and them is an error. A composite stands for its eight days, the last one of a year for the days that are left.
 Months are means of all retrievals, also of the backup algorithm.
 """
 
@@ -41,6 +41,7 @@ FAPAR = ROW.variables["fapar"]
 NAME = FAPAR.name[0]
 SCALE = FAPAR.packing[0]
 VALID = round(FAPAR.range[1] / SCALE)  # largest packed value that is a fraction; above are codes
+CODES = (249, 255)  # packed values that stand for water, snow, no retrieval, ...
 CELL = 1 / 20  # degrees, that tiles are averaged to
 TILE = 10  # degrees of latitude of a tile
 PLACE = re.compile(r"MOD15A2H\.A(\d{7})\.h(\d\d)v(\d\d)\.061\.(\d+)\.hdf$")
@@ -76,7 +77,9 @@ def _mask_codes(raw: xr.Dataset) -> xr.Dataset:
     packed = np.issubdtype(values.encoding.get("dtype", values.dtype), np.integer)
     declared = "scale_factor" in values.encoding
     scale = SCALE if packed and not declared else 1.0  # whole numbers without a declared packing are per cent
-    fraction = (values * scale).where(values * scale <= VALID * SCALE * 1.0001)
+    fraction = values * scale
+    code = np.abs(fraction / SCALE - sum(CODES) / 2) <= (CODES[1] - CODES[0]) / 2 + 0.01
+    fraction = fraction.where(~code)  # what else is above 1 is an error of the reader
     return raw.assign({NAME: fraction.assign_attrs(units="1")})
 
 
@@ -160,6 +163,8 @@ def read_tile(path: Path, horizontal: int, vertical: int) -> tuple[np.ndarray, n
         raise DataError(f"{origin}: StructMetadata.0: expected the corners and the radius of a sinusoidal projection")
     if values.dtype != np.uint8 or not np.isclose(scale, SCALE):
         raise DataError(f"{origin}: {NAME}: expected bytes in {SCALE}, found {values.dtype} in {scale:g}")
+    if ((values > VALID) & (values < CODES[0])).any():
+        raise DataError(f"{origin}: {NAME}: expected 0 to {VALID} and codes from {CODES[0]} on, found values between")
     radius = float(found["ProjParams"][1])
     (west, north), (east, south) = (
         np.degrees([float(v) / radius for v in found[n].groups()]) for n in ("UpperLeftPointMtrs", "LowerRightMtrs")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import shutil
 import tempfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from h2cm.netcdf import open_named
 from h2cm.space import regrid
 from h2cm.store import DataError
 
@@ -17,23 +19,17 @@ from h2cm.store import DataError
 def open_file(path: Path, **options) -> xr.Dataset:
     """Open a netCDF or HDF5 file lazily, in pieces, its times not decoded; close it when done.
 
-    Raises
-    ------
-    DataError
-        If it is no such file, or truncated.
+    `options` are those of `h2cm.netcdf.open_named`, as are the errors.
     """
     if Path(path).suffix == ".gz":
         return _open_packed(path, **options)
-    options = {"engine": "netcdf4", "decode_times": False} | options
-    try:
-        raw = xr.open_dataset(path, chunks={}, **options)
-        smaller = _smaller_chunks(raw)
-        if smaller:
-            raw.close()
-            raw = xr.open_dataset(path, chunks=smaller, **options)
-        return raw
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise DataError(f"{path}: expected a netCDF file, which this is not, or it is damaged ({error})") from None
+    options = {"decode_times": False} | options
+    raw = open_named(path, chunks={}, **options)
+    smaller = _smaller_chunks(raw)
+    if smaller:
+        raw.close()
+        raw = open_named(path, chunks=smaller, **options)
+    return raw
 
 
 def _smaller_chunks(raw: xr.Dataset) -> dict[str, int]:
@@ -57,10 +53,14 @@ def _open_packed(path: Path, **options) -> xr.Dataset:
     try:
         with gzip.open(path) as packed, open(copy, "wb") as file:
             shutil.copyfileobj(packed, file)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         folder.cleanup()
         raise DataError(f"{path}: expected a gzipped file, which this is not, or it is truncated ({error})") from None
-    raw = open_file(copy, **options)
+    try:
+        raw = open_file(copy, said=path, **options)
+    except DataError:
+        folder.cleanup()
+        raise
 
     def close(close_file=raw._close):
         if close_file is not None:

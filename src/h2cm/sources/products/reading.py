@@ -18,6 +18,9 @@ bounds of the time steps                         believed: a step is what they e
 months stamped at start, middle or end           understood, if all are stamped alike; otherwise error
 step twice in the time axis, with equal values   the second dropped, logged
 step twice with different values                 error
+steps not in order within a file                 error
+steps of another date than the file's name has   error
+calendar that the product does not have          error (days of 360, say, would be misdated)
 time axis with a hole, year too short            kept as it is: forcing that lacks a day, and a constraint
                                                  without any value, are errors of `h2cm.sources.harmonise`
 month or step without any value                  logged; an error of `h2cm.sources.harmonise` where it is forcing
@@ -38,6 +41,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from h2cm.sources import catalogue
 from h2cm.sources.catalogue import Product
 from h2cm.sources.products import axes, times
 from h2cm.sources.products.opening import open_file
@@ -87,6 +91,8 @@ def standardise(raw: xr.Dataset, row: Product, path: Path) -> xr.Dataset:
     if any(n > 1 for n in extra.values()):
         raise DataError(f"{origin}: expected the dimensions time, latitude and longitude, found also {extra}")
     starts, step, how = times.starts(raw, row.layout.step, origin)
+    times.check_calendar(raw, row.layout, step, origin)
+    times.check_dates(starts, catalogue.date_in(Path(path).name, row.files), origin)
     data = data.isel({d: 0 for d in extra}).assign_coords(time=("time", starts))
     data = axes.order(data).transpose(..., "time", "lat", "lon")
     return data.assign_attrs(step=step, layout=f"{', '.join(seen)}; {how}")

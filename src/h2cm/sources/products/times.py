@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from h2cm.sources.catalogue import Layout
+from h2cm.space.regrid import PIECE
 from h2cm.store import DataError
 
 log = logging.getLogger(__name__)
@@ -91,7 +93,9 @@ def decode(raw: xr.Dataset, origin: str) -> xr.Dataset:
         decoded = xr.decode_cf(wanted, mask_and_scale=False, decode_timedelta=False)
         decoded["time"].values  # noqa: B018 - wrong units show when they are used
     except (ValueError, OverflowError, KeyError) as error:
-        raise DataError(f"{origin}: time: the stamps cannot be read in the unit {unit!r} ({error})") from None
+        raise DataError(
+            f"{origin}: time: expected stamps that can be read, they cannot be in the unit {unit!r} ({error})"
+        ) from None
     if np.issubdtype(decoded["time"].dtype, np.number):
         raise DataError(
             f"{origin}: time: expected time stamps with a unit such as 'days since 2001-01-01', got {unit or None!r}"
@@ -154,9 +158,52 @@ def _real(values: np.ndarray, origin: str) -> np.ndarray:
             values = np.array(texts, "datetime64[s]")
         except ValueError as error:
             raise DataError(
-                f"{origin}: time: a calendar whose days the real one does not have ({error}): only months of it can be read"
+                f"{origin}: time: expected the real calendar, found a calendar whose days the real one does not have ({error}): only months of it can be read"
             ) from None
     return values.astype("datetime64[ns]")
+
+
+REAL = ("standard", "gregorian", "proleptic_gregorian", "julian")
+"""Calendars whose days since 1901 are the real ones."""
+
+WITHOUT_LEAP = ("noleap", "365_day")
+ONLY_LEAP = ("all_leap", "366_day")
+
+
+def check_calendar(raw: xr.Dataset, layout: Layout, step: str, origin: str) -> None:
+    """Refuse a calendar by which days would get another date; months may have any but one with leap days only.
+
+    Raises
+    ------
+    DataError
+        If the axis of time has neither the real calendar nor that of the layout.
+    """
+    found = str(raw["time"].attrs.get("calendar", REAL[0])).lower()
+    known = REAL + (WITHOUT_LEAP if layout.calendar in WITHOUT_LEAP else ())
+    if found in ONLY_LEAP or (step != "month" and found not in known):
+        raise DataError(
+            f"{origin}: time: expected the calendar {' or '.join(known)}, found {found}, a calendar whose days the real one "
+            "does not have: only months of it can be read"
+        )
+
+
+def check_dates(starts: np.ndarray, named: str | None, origin: str) -> None:
+    """Check the steps of a file against the date in its name: that of the first, and the year of all.
+
+    Raises
+    ------
+    DataError
+        If they are of another date, by more than a day.
+    """
+    if named is None or not starts.size:
+        return
+    first, last = (pd.Timestamp(starts[i]) for i in (0, -1))
+    year, day = int(named[:4]), pd.Timedelta(days=1)
+    begins = any(f"{moment:%Y%m%d}".startswith(named) for moment in (first, first + day))
+    if not begins or last >= pd.Timestamp(year + 1, 1, 1) + day:
+        raise DataError(
+            f"{origin}: time: expected steps from {named} on, in {year}, as its name says, found {first} to {last}"
+        )
 
 
 def starts(raw: xr.Dataset, step: str, origin: str) -> tuple[np.ndarray, str, str]:
@@ -186,6 +233,9 @@ def starts(raw: xr.Dataset, step: str, origin: str) -> tuple[np.ndarray, str, st
     values = raw["time"].values
     if values.size and pd.isna(values).any():
         raise DataError(f"{origin}: time: {pd.isna(values).sum()} time steps are missing values")
+    if (late := values[1:] < values[:-1]).any():
+        at = int(np.argmax(late))
+        raise DataError(f"{origin}: time: expected steps in order, found {values[at + 1]} after {values[at]}")
     name = _bounds_name(raw)
     bounds = None if name is None or np.issubdtype(raw[name].dtype, np.number) else raw[name].values
     lengths = None if bounds is None else _days(bounds[:, 1] - bounds[:, 0])
@@ -194,6 +244,8 @@ def starts(raw: xr.Dataset, step: str, origin: str) -> tuple[np.ndarray, str, st
         bounds = lengths = None
     gaps = np.abs(_days(np.diff(values))) if values.size > 1 else lengths
     typical = None if gaps is None else float(np.median(gaps if lengths is None else lengths))
+    if step == "8 days" and typical is not None and not 4 <= typical <= 9:
+        raise DataError(f"{origin}: time: expected steps of 8 days, they are {typical:g} days apart")
     if step == "month" or (step == "any" and typical is not None and typical > 27):
         if lengths is not None and (lengths.min() < 27 or lengths.max() > LONGEST):
             raise DataError(
@@ -271,18 +323,29 @@ def drop_duplicates(data: xr.Dataset, origin: str) -> xr.Dataset:
     DataError
         If the two differ.
     """
-    times = pd.DatetimeIndex(data["time"].values)
-    twice = times.duplicated()
-    for moment in times[twice].unique():
-        group = data.isel(time=np.flatnonzero(times == moment))
-        for name, values in group.data_vars.items():
-            if "time" in values.dims and not np.array_equal(
-                np.broadcast_to(values.values[:1], values.shape), values.values, equal_nan=True
-            ):
-                raise DataError(f"{origin}: {name}: the time axis holds {moment} twice, with different values")
-        log.warning("%s: the time axis holds %s twice, with equal values: the second is dropped", origin, moment)
-    keep = np.flatnonzero(~twice)
-    return data.isel(time=keep[np.argsort(times[keep], kind="stable")])
+    times = data["time"].values
+    order = np.argsort(times, kind="stable")
+    again = np.flatnonzero(np.diff(times[order]) == np.timedelta64(0)) + 1
+    if not again.size:
+        return data.isel(time=order) if (np.diff(order) < 0).any() else data
+    for name, values in data.data_vars.items():
+        if "time" not in values.dims:
+            continue
+        length = max(1, PIECE // (8 * values[{"time": 0}].size))
+        for start in range(0, again.size, length):
+            pairs = again[start : start + length]
+            one, two = (values.isel(time=order[at]).transpose("time", ...).values for at in (pairs - 1, pairs))
+            same = ((one == two) | (np.isnan(one) & np.isnan(two))).reshape(pairs.size, -1).all(1)
+            if not same.all():
+                moment = pd.Timestamp(times[order[pairs[~same][0]]])
+                raise DataError(
+                    f"{origin}: {name}: expected each step once, the time axis holds {moment} twice, with different values ({(~same).sum()} of the "
+                    f"{again.size} steps that come twice)"
+                )
+    first, last = (pd.Timestamp(times[order[at]]) for at in (again[0], again[-1]))
+    span = f"{first}" if again.size == 1 else f"{again.size} steps from {first} to {last}"
+    log.warning("%s: the time axis holds %s twice, with equal values: the second is dropped", origin, span)
+    return data.isel(time=np.delete(order, again))
 
 
 def per_day(data: xr.DataArray) -> xr.DataArray:

@@ -82,8 +82,9 @@ def clean(
     """
     result = values.astype("f8")
     impossible = (result < low) | (result > high)
-    if impossible.any():
-        sentinel = np.zeros(values.shape, bool)
+    coded = np.isin(result, [code for code in SENTINELS if low <= code <= high])  # no measurement is just -999
+    if impossible.any() or coded.any():
+        sentinel = coded
         sentinel[impossible] = np.isclose(result[impossible][:, None], SENTINELS, rtol=1e-6, atol=0).any(1)
         if sentinel.any():
             codes = np.unique(values[sentinel])

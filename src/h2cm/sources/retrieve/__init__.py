@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import stat
 import zipfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 import pooch
@@ -26,6 +27,9 @@ from h2cm.sources.retrieve.transfer import PER_HOST, Refused, Remote, fetch, par
 from h2cm.store import DataError, save_csv
 
 LOG = logging.getLogger(__name__)
+
+MOST = 1000
+"""How often its size a zip may grow at most; data shrink to a hundredth where they are nearly all zeros."""
 
 
 def parts(config: Config, variable: str | None = None) -> list[tuple[str, str]]:
@@ -168,7 +172,7 @@ def _require_space(what: str, folder: Path, sizes: list[int]) -> None:
     needed, free = sum(sizes), shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
-            f"{what}: {needed / 1e9:.1f} GB to be retrieved into {folder}, which has {free / 1e9:.1f} GB left"
+            f"{what}: {needed / 1e9:.1f} GB to be written into {folder}, which has {free / 1e9:.1f} GB left"
         )
 
 
@@ -186,12 +190,36 @@ def _one(row: Product, remote: Remote, folder: Path, options: dict) -> list[Path
 
 
 def unpack(path: Path) -> list[Path]:
-    """The files of a zip archive, unpacked into the folder of its name whole or not at all."""
+    """The files of a zip archive, unpacked into the folder of its name whole or not at all.
+
+    Raises
+    ------
+    DataError
+        For a member that is a link or lies outside the folder, and for more than the disk can hold or than a zip of honest
+        data has; nothing is written then.
+    """
     target = path.with_suffix("")
     if not target.exists():
         unfinished = partial_folder(path.parent) / target.name
         shutil.rmtree(unfinished, ignore_errors=True)
         with zipfile.ZipFile(path) as archive:
+            _check_members(path, archive.infolist())
             archive.extractall(unfinished)
         os.replace(unfinished, target)
     return sorted(p for p in target.rglob("*") if p.is_file())
+
+
+def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Refuse an archive that would write elsewhere, or fill the disk."""
+    for member in members:
+        name = PurePosixPath(member.filename.replace("\\", "/"))
+        if name.is_absolute() or ".." in name.parts or ":" in "".join(name.parts[:1]):
+            raise DataError(
+                f"{path}: expected members within the archive, found {member.filename!r}: nothing is unpacked"
+            )
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise DataError(f"{path}: expected files, found the link {member.filename!r}: nothing is unpacked")
+    size, packed = sum(member.file_size for member in members), path.stat().st_size
+    if size > MOST * packed:
+        raise DataError(f"{path}: expected at most {MOST} times its {packed} bytes, found {size}: nothing is unpacked")
+    _require_space(f"{path}", path.parent, [size])

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 import pooch
@@ -70,6 +70,24 @@ class Remote:
     size: int | None = None
     checksum: str | None = None
     headers: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        """Reduce the name, which the archive gives, to its last part; refuse an address that holds a login.
+
+        Raises
+        ------
+        DataError
+            If nothing is left that can be a file's name, or the address holds a login.
+        """
+        name = PurePosixPath(self.name.replace("\\", "/")).name
+        if not name.strip(". ") or any(ord(letter) < 32 for letter in name):
+            raise DataError(f"{_host(self.address)}: expected the name of a file, found {self.name!r}")
+        if "@" in urlsplit(self.address).netloc:
+            raise DataError(
+                f"{name}: expected an address without a login, that of {_host(self.address)} has one: it would be kept in lists "
+                "and logs. Put the login into ~/.netrc"
+            )
+        object.__setattr__(self, "name", name)
 
 
 @dataclass

@@ -91,7 +91,7 @@ def read(
     try:
         with xr.open_dataset(path) as data:
             data = data.load().squeeze()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, OverflowError) as error:
         raise DataError(f"{path}: expected a netCDF file of daily fluxes: {str(error).splitlines()[0]}") from None
     said = data.attrs.get("site_code")
     if said != site:

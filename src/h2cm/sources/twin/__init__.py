@@ -18,7 +18,7 @@ import pandas as pd
 import xarray as xr
 
 from h2cm.config import Config
-from h2cm.files import whole
+from h2cm.netcdf import written
 from h2cm.sources.twin.attributes import static_attributes
 from h2cm.sources.twin.geography import Geography, survey
 from h2cm.sources.twin.nature import nature_of
@@ -98,7 +98,7 @@ def _live(
     ensemble = {name: np.empty((number, len(models), len(months)), np.float32) for name in ENSEMBLE_OUTPUTS}
     fapar = np.empty((number, len(composites)), np.float32)
 
-    with whole(path) as unfinished, _create_truth(unfinished, cells, days, constants) as file:
+    with written(path) as unfinished, _create_truth(unfinished, cells, days, constants) as file:
         for block, start in enumerate(range(0, number, BLOCK)):
             part = slice(start, min(start + BLOCK, number))
             here = replace(place, **{f: getattr(place, f)[part] for f in place.__dataclass_fields__})
