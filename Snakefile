@@ -40,6 +40,8 @@ rule data:
 onstart:
     if workflow.is_main_process:
         check_machine()
+        # the executor of Slurm calls all jobs of this process so
+        note_slurm(Path.cwd(), getattr(workflow.scheduler._executor, "run_uuid", None))
 
 
 onsuccess:

@@ -283,3 +283,10 @@ def test_an_absurd_grid_is_refused_at_once():
     with pytest.raises(ConfigError, match="expected at most 1e"):
         Grid(1e-9)
     assert Grid(0.05).lat.size == 3600
+
+
+def test_the_soak_is_of_the_size_of_the_study():
+    soak, paper = (load(ROOT / name) for name in ("benchmarks/soak.yaml", "config/paper.yaml"))
+    assert (soak.grid, soak.period, soak.split) == (paper.grid, paper.period, paper.split)
+    assert soak.constraints == paper.constraints and soak.model == paper.model and soak.training.epochs == 1
+    assert soak.training.batch_cells == paper.training.batch_cells

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from h2cm.workflow.dependencies import code_hash, dependencies
+from h2cm.workflow.dependencies import code_hash, code_of, dependencies
 
 FILES = {
     "script.py": "from h2cm.a import f\nfrom h2cm.parts import g\nf(); g()\n",
@@ -120,3 +121,28 @@ def test_of_a_module_only_what_one_function_needs(tree):
 def test_a_missing_module_is_an_error(tree):
     with pytest.raises(FileNotFoundError, match=r"h2cm\.parts\.three"):
         code_hash(tree / "script.py", tree / "src", ["h2cm.parts.three"])
+
+
+def test_versions_of_the_packages_that_compute_go_with_the_code(tree):
+    """Those that a module imports anywhere below the script, and no others."""
+    script, root = tree / "script.py", tree / "src"
+    plain = code_hash(script, root)
+    assert code_of(script, root) == plain
+    (tree / "src/h2cm/deep.py").write_text("import numpy as np\nfrom tqdm import tqdm\n\nx = 1\n")
+    (tree / "src/h2cm/unused.py").write_text("import torch.nn\n")
+    hashed = code_hash(script, root)
+    assert code_of(script, root) == f"{hashed}, numpy {version('numpy')}, torch {version('torch')}"
+    assert code_of(script, root, ["h2cm.parts.one"]).endswith(f", numpy {version('numpy')}")
+    assert "torch" not in code_of(script, root, unused=["torch"])
+
+
+def test_names_in_words_count_for_what_prints_them_only(tree):
+    row = "class Row:\n    name: str\n    long_name: str\n\n\ndef short(long_name, unit):\n    return Row('x', long_name)\n\n\n"
+    said = row + "rows = Row('a', 'in words'), short('more words', 'mm'), Row('b', long_name='other words')\n"
+    file, script, root = tree / "src/h2cm/deep.py", tree / "script.py", tree / "src"
+    file.write_text(said)
+    plain, printed = (code_hash(script, root, words=words) for words in (False, True))
+    for old, same in (("in words", True), ("more words", True), ("other words", True), ("mm", False), ("'a'", False)):
+        file.write_text(said.replace(old, old.replace(old.strip("'"), "else")))
+        assert (code_hash(script, root, words=False) == plain) is same, old
+        assert code_hash(script, root, words=True) != printed

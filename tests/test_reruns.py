@@ -21,6 +21,7 @@ SPLIT = TRAINED | {"split": 1, "figure": 3, "dataset_grid": 1}  # how unlike cel
 STORED = TRAINED | {"harmonise": 1, "store_summary": 1}
 EARTH = STORED | {"twin": 1, "harmonise": 8, "comparison": 2, "dataset_grid": 1}
 SAID = {"resolve": 1, "rule_graph": 1, "report_page": 1}  # the configuration is written and shown
+VERSIONS = {"rule_graph": 1, "report_page": 1}  # the versions of what runs are written and shown
 DESCRIBED = SAID | {"dataset_grid": 1}  # the data set says how it was made
 DRAWN = {"figure": 3, "table": 5}
 ONE = {"train": 1, "predict": 1, "evaluate": 1, "metrics": 1}  # of the second experiment, which is not the data set's
@@ -40,6 +41,18 @@ def delete(path):
 
 def anew(path):
     return ("anew", path)
+
+
+def installed(name, version="99.0"):
+    return ("installed", name, version)
+
+
+def package(folder, name, version):
+    """A folder that makes Python believe that a package is installed in another version."""
+    about = folder / f"{name.replace('-', '_')}-{version}.dist-info" / "METADATA"
+    about.parent.mkdir(parents=True)
+    about.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    return folder
 
 
 def counted(jobs):
@@ -100,6 +113,10 @@ ROWS = {
         code("src/h2cm/train/loop.py", 'log.warning("', 'log.warning("Note: '),
         {},
     ),
+    "the name of a variable in words": (
+        code("src/h2cm/vocabulary.py", '"snow melt per degree above freezing"', '"snow melt a degree"'),
+        {"dataset": 15, "dataset_grid": 1, "dataset_description": 1, "figure": 3, "report_page": 1},
+    ),
     "the physics": (
         code("src/h2cm/model/process.py", "REFERENCE_TEMPERATURE = 15.0", "REFERENCE_TEMPERATURE = 15.1"),
         TRAINED | {"table": 4},
@@ -152,13 +169,19 @@ ROWS = {
     "forcing deleted": (delete("store/co2.nc"), STORED | {"dataset_grid": 1}),
     "a constraint deleted": (delete("store/gpp.nc"), STORED),
     "the split deleted": (delete("split/split.csv"), SPLIT),
+    # versions of packages: of those that compute or draw (COUNTED in h2cm.workflow.dependencies)
+    "PyTorch": (installed("torch"), TRAINED | VERSIONS),
+    "the library of figures": (installed("matplotlib"), {"figure": 3, "report_page": 1} | VERSIONS),
+    "the library of units": (installed("pint"), EARTH | VERSIONS),
+    "what reads and writes netCDF": (installed("netCDF4"), VERSIONS),
+    "what draws a progress bar": (installed("tqdm"), {}),
     "a store file written anew, the same": (anew("store/gpp.nc"), {}),
     "the split written anew, the same": (anew("split/split.csv"), {}),
 }
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_exactly_these_rules_run_again(done, edit, name):  # noqa: F811 - the fixtures
+def test_exactly_these_rules_run_again(done, edit, tmp_path, monkeypatch, name):  # noqa: F811 - the fixtures
     (kind, *what), expected = ROWS[name]
     run = done / "results" / "test"
     if kind == "config":
@@ -171,6 +194,10 @@ def test_exactly_these_rules_run_again(done, edit, name):  # noqa: F811 - the fi
         assert counted(planned(done)) == counted(expected)
     elif kind == "code":
         edit(*what)
+        assert counted(planned(done)) == counted(expected)
+    elif kind == "installed":
+        path = os.pathsep.join([str(package(tmp_path, *what)), *filter(None, [os.environ.get("PYTHONPATH")])])
+        monkeypatch.setenv("PYTHONPATH", path)
         assert counted(planned(done)) == counted(expected)
     elif kind == "delete":
         (run / what[0]).rename(run / "away")

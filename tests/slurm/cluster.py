@@ -175,6 +175,8 @@ class Cluster:
 if __name__ == "__main__":
     if reason := missing():
         sys.exit(reason)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     cluster = Cluster(Path(sys.argv[1]).resolve())
     try:
         cluster.start()

@@ -19,12 +19,13 @@ from h2cm.results.tables.registry import TABLES, table_inputs
 from h2cm.sources.harmonise import products_of
 from h2cm.store import DataError
 from h2cm.workflow import resources
-from h2cm.workflow.dependencies import code_hash
+from h2cm.workflow.dependencies import code_of
 from h2cm.workflow.plan import Plan
 from h2cm.workflow.job import SHOWN
 from h2cm.workflow.preflight import check, check_device, check_folds
 from h2cm.workflow.screen import says_something_new
-from h2cm.workflow.takeover import take_over
+from h2cm.workflow.slurm import NoAnswer
+from h2cm.workflow.takeover import note_slurm, take_over
 
 
 def end(message):
@@ -60,13 +61,19 @@ def check_machine():
 
 
 if workflow.is_main_process:
-    take_over(Path.cwd())
+    try:
+        take_over(Path.cwd())
+    except NoAnswer as error:
+        end(f"Jobs of a killed run may still be in the queue of Slurm, start again later: {error}")
 elif os.environ.get(SHOWN):
     logger.addFilter(says_something_new)
 
 resources.use_source(SOURCE)
 PLAN = checked_plan()
 CONFIG, RUN, at = PLAN.config, PLAN.folder, PLAN.at
+if CONFIG.training.folds_per_job > 1:
+    given = workflow.resource_settings
+    resources.as_given_for("train", PLAN.stacked, given.overwrite_threads, given.overwrite_resources)
 
 
 wildcard_constraints:
@@ -81,9 +88,11 @@ wildcard_constraints:
     table=r"\w+",
 
 
-def code(script, *chosen):
-    """Hash of the code that a script runs; `chosen` modules are those that it imports by name at run time."""
-    return code_hash(SCRIPTS / script, SOURCE, chosen)
+def code(script, *chosen, words=False):
+    """The code that a script runs, and versions of packages; `chosen` modules are those that it imports by name at run time,
+    and `words` says whether it prints the names of variables in words."""
+    unused = () if CONFIG.grid.regridding == "xesmf" else ("xesmf",)
+    return code_of(SCRIPTS / script, SOURCE, chosen, words, unused)
 
 
 def growing(amount):
@@ -92,6 +101,5 @@ def growing(amount):
 
 
 def training_threads():
-    """Threads of a training job; those given for the rule `train` count for stacked training too."""
-    given = workflow.resource_settings.overwrite_threads or {}
-    return given.get("train", PLAN.threads(workflow.resource_settings.cores))
+    """Threads of a training or prediction job where a profile says nothing."""
+    return PLAN.threads(workflow.resource_settings.cores)

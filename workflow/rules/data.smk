@@ -112,7 +112,7 @@ if CONFIG.source in ("twin", "products"):
             "../../envs/h2cm.yaml"
         threads: 1
         resources:
-            mem_mb=growing(8000),
+            mem_mb=growing(max(8000, PLAN.memory(4))),
             runtime=growing(120),
         params:
             config=lambda w: PLAN.keys("harmonise", products=products_of(w.variable)),
@@ -168,7 +168,7 @@ if CONFIG.source == "twin":
             "../../envs/h2cm.yaml"
         threads: 1
         resources:
-            mem_mb=growing(8000),
+            mem_mb=growing(PLAN.memory(8)),
             runtime=growing(60),
         params:
             config=PLAN.keys("twin"),

@@ -23,7 +23,7 @@ rule dataset:
     params:
         config=PLAN.keys("dataset"),
         folder=lambda w: RUN,
-        code=code("dataset.py"),
+        code=code("dataset.py", words=True),
     message:
         "Writing {wildcards.variable}, {wildcards.step}, of the data set"
     script:
@@ -50,7 +50,7 @@ if CONFIG.source != "towers":
             runtime=growing(10),
         params:
             config=PLAN.keys("dataset_grid"),
-            code=code("dataset_grid.py"),
+            code=code("dataset_grid.py", words=True),
         message:
             "Writing areas and land fractions of the data set"
         script:
@@ -105,7 +105,7 @@ rule dataset_description:
         runtime=growing(60),
     params:
         config=PLAN.keys("dataset_description"),
-        code=code("dataset_description.py"),
+        code=code("dataset_description.py", words=True),
     message:
         "Describing the data set"
     script:

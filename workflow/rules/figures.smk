@@ -23,7 +23,7 @@ rule figure:
         config=PLAN.keys("figure"),
         folder=lambda w: RUN,
         caption=lambda w: FIGURES[w.figure].caption,
-        code=lambda w: code("figure.py", f"h2cm.results.figures.{FIGURES[w.figure].module or w.figure}"),
+        code=lambda w: code("figure.py", f"h2cm.results.figures.{FIGURES[w.figure].module or w.figure}", words=True),
     message:
         "Drawing {wildcards.figure}"
     script:
@@ -52,7 +52,7 @@ rule table:
         folder=lambda w: RUN,
         caption=lambda w: TABLES[w.table].caption,
         citations=lambda w: PLAN.citations(w.table),
-        code=lambda w: code("table.py", f"h2cm.results.tables.{w.table}"),
+        code=lambda w: code("table.py", f"h2cm.results.tables.{w.table}", words=True),
     message:
         "Making table {wildcards.table}"
     script:

@@ -4,6 +4,7 @@ from h2cm.results.figures.registry import figure_names
 from h2cm.results.paths import OF_A_FIGURE, OF_A_TABLE
 from h2cm.results.summaries.registry import summary_files
 from h2cm.results.tables.registry import table_names
+from h2cm.workflow.provenance import versions
 
 
 rule rule_graph:
@@ -25,6 +26,7 @@ rule rule_graph:
         config=PLAN.keys("rule_graph"),
         snakefile=str(Path(workflow.basedir) / "Snakefile"),
         rules=lambda w: sorted(r.name for r in workflow.rules),
+        versions={name: found for name, found in versions().items() if name != "platform"},
         code=code("rule_graph.py"),
     message:
         "Recording rules and versions"
@@ -63,7 +65,7 @@ rule report_page:
     params:
         config=PLAN.keys("report_page"),
         folder=lambda w: RUN,
-        code=code("report_page.py"),
+        code=code("report_page.py", words=True),
     message:
         "Writing the report"
     script:

@@ -1,11 +1,10 @@
 """Training of several folds by one job (``training.folds_per_job``): a rule for each job, as its outputs are a list."""
 
-for experiment, group in PLAN.fold_groups():
-    label = f"{experiment}_folds_{'_'.join(map(str, group))}"
+for label, (experiment, group) in PLAN.stacked.items():
 
     rule:
         name:
-            f"train_{label}"
+            label
         input:
             forcing=PLAN.forcing,
             targets=PLAN.targets(experiment),
@@ -15,9 +14,9 @@ for experiment, group in PLAN.fold_groups():
             weights=[at("weights", experiment=experiment, fold=fold) for fold in group],
             losses=[at("losses", experiment=experiment, fold=fold) for fold in group],
         log:
-            at("log", job=f"train/{label}"),
+            at("log", job=f"train/{label.removeprefix('train_')}"),
         benchmark:
-            at("benchmark", job=f"train/{label}")
+            at("benchmark", job=f"train/{label.removeprefix('train_')}")
         conda:
             "../../envs/h2cm.yaml"
         threads: training_threads()

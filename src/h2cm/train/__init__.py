@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -31,9 +33,15 @@ log = logging.getLogger(__name__)
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a configuration value: ``auto`` takes a GPU if there is one."""
+    """The device of a configuration value: ``auto`` takes a GPU if there is one, and says so if one was given but is not found."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+        given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        if name == "cpu" and given not in ("", "-1", "NoDevFiles"):
+            place = socket.gethostname()
+            log.warning(
+                "a GPU was given (CUDA_VISIBLE_DEVICES=%s), but PyTorch finds none on %s: CPU instead", given, place
+            )
     device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"training.device: {name} was asked for, but PyTorch finds no GPU here")

@@ -9,6 +9,9 @@ writes to the log, so that editing these runs nothing again.
 - ``import_module(f"h2cm.some.package.{name}")`` counts all modules of that package, unless the rule says which one.
 - A file or a folder of files (C++ sources) that stands beside a module and is named by a string in it belongs to it.
 - `EXEMPT` modules do not count.
+- The names of variables in words (``long_name``) count for rules only that print them.
+
+With it go the installed versions of the packages in `COUNTED` that this code imports: those that decide numbers or drawings.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGE = "h2cm"
@@ -27,10 +31,28 @@ EXEMPT = ("h2cm.config", "h2cm.results.paths", "h2cm.workflow.job", "h2cm.workfl
 """Modules that change no result by themselves: what the configuration decides reaches a rule as values of its
 ``params``, paths as those of its inputs and outputs, and the others only log and record."""
 
+COUNTED = {
+    "torch": "torch",
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "pandas": "pandas",
+    "xarray": "xarray",
+    "pint": "pint",
+    "pyproj": "pyproj",
+    "rasterio": "rasterio",
+    "xesmf": "xesmf",
+    "global_land_mask": "global-land-mask",
+    "matplotlib": "matplotlib",
+    "cmcrameri": "cmcrameri",
+}
+"""Packages that compute or draw, by the name of their import: another version makes anew what is made with it. The others
+read, write, check or carry: what they hand on is the same whatever their version, or fails."""
+
 _COMMENTS = re.compile(r'//[^\n]*|/\*.*?\*/|("(?:\\.|[^"\\\n])*")', re.DOTALL)
 
 
-def code_hash(script: Path, root: Path, chosen: Iterable[str] = ()) -> str:
+def code_hash(script: Path, root: Path, chosen: Iterable[str] = (), words: bool = True) -> str:
     """Hash of the code that a script runs.
 
     Parameters
@@ -43,6 +65,8 @@ def code_hash(script: Path, root: Path, chosen: Iterable[str] = ()) -> str:
         Names of modules that the script imports by a name made at run time. Of the packages that they are in, no other
         module counts for such an import. After a colon, the only function of the module that is used: what it does not
         need does not count.
+    words : bool
+        Whether the names of variables in words count: what a module hands as ``long_name`` to a function or class of its own.
 
     Returns
     -------
@@ -54,11 +78,43 @@ def code_hash(script: Path, root: Path, chosen: Iterable[str] = ()) -> str:
     FileNotFoundError
         If the script or a chosen module does not exist.
     """
+    return _hash(dependencies(script, root, chosen), _only(chosen, root), words)
+
+
+def _hash(files: Iterable[Path], only: dict[Path, str], words: bool) -> str:
     digest = hashlib.sha256()
-    only = _only(chosen, root)
-    for file in dependencies(script, root, chosen):
-        digest.update(f"{file.name}\0{_content(file, file.stat().st_mtime_ns, only.get(file, ''))}\0".encode())
+    for file in files:
+        digest.update(f"{file.name}\0{_content(file, file.stat().st_mtime_ns, only.get(file, ''))[words]}\0".encode())
     return digest.hexdigest()[:16]
+
+
+def code_of(
+    script: Path, root: Path, chosen: Iterable[str] = (), words: bool = True, unused: Iterable[str] = ()
+) -> str:
+    """What a rule depends on beside files and configuration: `code_hash`, and versions of the `COUNTED` packages it imports.
+
+    Parameters and errors are those of `code_hash`; `unused` packages are those that the configuration does not use.
+
+    Returns
+    -------
+    str
+        Such as ``0123456789abcdef, numpy 2.3.1, torch 2.13.0``.
+    """
+    only, files = _only(chosen, root), dependencies(script, root, chosen)
+    imported = set()
+    for file in files:
+        if file.suffix == ".py":
+            imported |= _uses(file, root, file.stat().st_mtime_ns, only.get(file, "")).packages
+    names = sorted(COUNTED[name] for name in (imported & COUNTED.keys()) - set(unused))
+    return ", ".join([_hash(files, only, words), *(f"{name} {_version(name)}" for name in names)])
+
+
+@cache
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def dependencies(script: Path, root: Path, chosen: Iterable[str] = ()) -> list[Path]:
@@ -129,11 +185,13 @@ def _names(node: ast.stmt) -> set[str]:
 
 @dataclass(frozen=True)
 class _Uses:
-    """What a module uses of the package: `modules` by name, `any_of` the modules of some packages, `files` beside it."""
+    """What a module uses of the package: `modules` by name, `any_of` the modules of some packages, `files` beside it;
+    and `packages` of others."""
 
     modules: frozenset[str]
     any_of: frozenset[str]
     files: frozenset[Path]
+    packages: frozenset[str]
 
 
 @cache
@@ -154,10 +212,12 @@ def _uses(file: Path, root: Path, modified: int, function: str = "") -> _Uses:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             texts.add(node.value)
     ours = {name for name in modules if name.split(".")[0] == PACKAGE and _module_file(name, root)}
+    others = {name.split(".")[0] for name in modules} - {PACKAGE, ""}
     beside = {file.with_name(text) for text in texts if re.fullmatch(r"\w[\w.-]*", text)}
     inside = {path for folder in beside if folder.is_dir() for path in folder.iterdir()}
     files = {path for path in beside | inside if path.is_file() and path.suffix not in (".py", ".pyc")}
-    return _Uses(frozenset(ours), frozenset(name for name in any_of if name.split(".")[0] == PACKAGE), frozenset(files))
+    any_of = {name for name in any_of if name.split(".")[0] == PACKAGE}
+    return _Uses(frozenset(ours), frozenset(any_of), frozenset(files), frozenset(others))
 
 
 def _base(node: ast.ImportFrom, file: Path, root: Path) -> str:
@@ -187,18 +247,41 @@ def _leading_text(argument: ast.expr) -> str:
 
 
 @cache
-def _content(file: Path, modified: int, function: str = "") -> str:
-    """Hash of what counts of a file; `modified` tells versions of it apart."""
+def _content(file: Path, modified: int, function: str = "") -> tuple[str, str]:
+    """Hashes of what counts of a file, without names in words and with them; `modified` tells versions of it apart."""
     text = file.read_text()
-    if file.suffix == ".py":
+    if file.suffix != ".py":
+        texts = [" ".join(_COMMENTS.sub(lambda match: match[1] or " ", text).split())]
+    else:
         tree = _tree(file, function)
         for node in ast.walk(tree):
             if isinstance(getattr(node, "body", None), list):
                 node.body = [n for n in node.body if not _is_text(n) and not _is_log(n)] or [ast.Pass()]
-        text = ast.dump(tree)
-    else:
-        text = " ".join(_COMMENTS.sub(lambda match: match[1] or " ", text).split())
-    return hashlib.sha256(text.encode()).hexdigest()
+        texts = [ast.dump(tree)]
+        if words := _words(tree):
+            for word in words:
+                word.value = ""
+            texts.insert(0, ast.dump(tree))
+    hashes = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+    return hashes[0], hashes[-1]
+
+
+def _words(tree: ast.Module) -> list[ast.Constant]:
+    """Texts that are handed as ``long_name`` to a function or class of the same module."""
+    places = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            names = [argument.arg for argument in node.args.args]
+        elif isinstance(node, ast.ClassDef):
+            names = [n.target.id for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+        else:
+            continue
+        if "long_name" in names:
+            places[node.name] = names.index("long_name")
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", None) in places]
+    given = [call.args[places[call.func.id] :][:1] for call in calls]
+    given += [[k.value for k in call.keywords if k.arg == "long_name"] for call in calls]
+    return [text for texts in given for text in texts if isinstance(text, ast.Constant)]
 
 
 def _is_log(node: ast.stmt) -> bool:

@@ -6,7 +6,9 @@ import errno
 import logging
 import os
 import signal
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,8 +28,8 @@ ASKED = "asked to end"
 def job(snakemake, progress: bool = False) -> Iterator[Config]:
     """Run a job of the workflow.
 
-    Messages go to the rule's log file, warnings to the terminal too. An error ends the job with exit status 1: one about data or
-    configuration is one plain message, any other is logged with its traceback.
+    Messages go to the rule's log file, after those of earlier attempts, warnings to the terminal too. An error ends the job with exit
+    status 1: one about data or configuration is one plain message, any other is logged with its traceback.
 
     Parameters
     ----------
@@ -44,7 +46,7 @@ def job(snakemake, progress: bool = False) -> Iterator[Config]:
     """
     name = " ".join([snakemake.rule, *map(str, snakemake.wildcards)])
     formatter = logging.Formatter(f"{name}: %(message)s")
-    file, terminal = logging.FileHandler(snakemake.log[0], mode="w"), logging.StreamHandler(sys.stderr)
+    file, terminal = logging.FileHandler(snakemake.log[0]), logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.INFO if progress else logging.WARNING)
     if os.environ.get(SHOWN):
         terminal.addFilter(lambda record: record.levelno == logging.WARNING)
@@ -53,6 +55,10 @@ def job(snakemake, progress: bool = False) -> Iterator[Config]:
     logging.basicConfig(level=logging.WARNING, handlers=[file, terminal], force=True)
     logging.getLogger("h2cm").setLevel(logging.INFO)
     logging.captureWarnings(True)
+    number = os.environ.get("SLURM_JOB_ID")
+    log.info(
+        "starts on %s%s, %s", socket.gethostname(), f" (Slurm job {number})" if number else "", time.strftime("%F %T")
+    )
     try:
         yield from_sections(snakemake.params.config, parse(snakemake.config))
     except (ConfigError, DataError) as error:

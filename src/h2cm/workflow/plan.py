@@ -245,13 +245,13 @@ class Plan:
         steps = [step for step in STEPS if self.config.dataset.zarr and getattr(self.config.prediction, step)]
         return [self.at("dataset_store", step=step) for step in steps]
 
-    def fold_groups(self) -> list[tuple[str, list[int]]]:
-        """Experiment and folds of each training job where a job trains several folds."""
+    @property
+    def stacked(self) -> dict[str, tuple[str, list[int]]]:
+        """Experiment and folds of each training job where a job trains several folds, by the name of its rule."""
         size = self.config.training.folds_per_job
         every = {experiment: folds(self.config, experiment) for experiment in self.config.experiments}
-        return [
-            (name, list(numbers[i : i + size])) for name, numbers in every.items() for i in range(0, len(numbers), size)
-        ]
+        jobs = [(name, list(every[name][i : i + size])) for name in every for i in range(0, len(every[name]), size)]
+        return {f"train_{name}_folds_{'_'.join(map(str, group))}": (name, group) for name, group in jobs}
 
     def memory(self, copies: float) -> int:
         """MB of memory of a job that holds the forcing and `copies` arrays as large as it."""

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("h2cm", "torch", "numpy", "scipy", "pandas", "xarray", "netCDF4", "snakemake")
-"""The packages that decide the numbers, and the workflow manager."""
+from h2cm.workflow.dependencies import COUNTED
+
+PACKAGES = ("h2cm", *COUNTED.values(), "netCDF4", "snakemake")
+"""The packages that compute or draw, what writes the files, and the workflow manager."""
 
 
 def versions() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from h2cm.config import Config
@@ -37,6 +38,25 @@ def memory(config: Config, copies: float, cells: int | None = None) -> int:
 
 
 def gpus(config: Config) -> int:
-    """GPUs of a training or prediction job; with ``auto`` 1 if this machine has one of NVIDIA's."""
-    device = config.training.device
-    return int(device.startswith("cuda") or (device == "auto" and Path("/dev/nvidiactl").exists()))
+    """GPUs that a training or prediction job asks for by itself: where the configuration insists on one.
+
+    Whether ``auto`` finds one is seen by the job, on the machine that runs it; where jobs are submitted from, nothing is
+    known of it. That such jobs get a GPU is said by the profile of the site (docs/cluster.md).
+    """
+    return int(config.training.device.startswith("cuda"))
+
+
+def as_given_for(rule: str, names: Iterable[str], *given: Mapping) -> None:
+    """Let what a profile sets for a rule (threads, resources) count for rules that stand in its place, unless it names them.
+
+    Parameters
+    ----------
+    rule : str
+    names : iterable of str
+        Those of the rules in its place.
+    *given : mapping
+        What is set, by rule; changed in place where it sets something for `rule`.
+    """
+    for settings in given:
+        if rule in settings:
+            settings.update({name: settings[rule] for name in names if name not in settings})
