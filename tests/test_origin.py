@@ -65,9 +65,11 @@ def test_what_differs_now_is_said(done, edit, tmp_path, monkeypatch):  # noqa: F
     (done / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     assert "would make the same" in origin(done, weights, 0)
 
+    source = done / "src" / "h2cm" / "model" / "process.py"
+    text = source.read_text()
     edit("src/h2cm/model/process.py", "REFERENCE_TEMPERATURE = 15.0", "REFERENCE_TEMPERATURE = 15.1")
     assert "): other code" in origin(done, weights, 1)
-    edit("src/h2cm/model/process.py", "REFERENCE_TEMPERATURE = 15.1", "REFERENCE_TEMPERATURE = 15.0")
+    source.write_text(text)
 
     monkeypatch.setenv("PYTHONPATH", str(package(tmp_path / "fake", "torch", "99.0")))
     said = origin(done, weights, 1)

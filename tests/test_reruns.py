@@ -12,7 +12,7 @@ import os
 import pytest
 import yaml
 
-from test_dag import CONFIG, done, edit, planned  # noqa: F401 - fixtures
+from test_dag import CONFIG, configure, done, edit, planned, snakemake  # noqa: F401 - fixtures
 
 SCORED = {"evaluate": 3, "metrics": 1, "table": 2, "report_page": 1}
 PREDICTED = SCORED | {"predict": 3, "dataset": 15, "dataset_description": 1, "figure": 1, "table": 3}
@@ -214,3 +214,13 @@ def test_exactly_these_rules_run_again(done, edit, tmp_path, monkeypatch, name):
 
 def test_a_finished_run_has_nothing_left_to_do(done):  # noqa: F811
     assert planned(done) == {} and len(ROWS) >= 40
+
+
+def test_a_weight_draws_neither_the_map_of_the_split_nor_the_table_of_data_sets(done, edit):  # noqa: F811
+    drawn = "Drawing split_map", "Making table datasets"
+    said = snakemake(done, "all", "--dry-run", "--forceall")
+    assert all(line in said for line in drawn)
+    weighted = CONFIG["constraints"] | {"gpp": CONFIG["constraints"]["gpp"] | {"weight": 2.0}}
+    configure(edit, done, constraints=weighted)
+    said = snakemake(done, "all", "--dry-run")
+    assert "Training cv" in said and not any(line in said for line in drawn)
