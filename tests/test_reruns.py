@@ -170,7 +170,7 @@ ROWS = {
     "a constraint deleted": (delete("store/gpp.nc"), STORED),
     "the split deleted": (delete("split/split.csv"), SPLIT),
     # versions of packages: of those that compute or draw (COUNTED in h2cm.workflow.dependencies)
-    "PyTorch": (installed("torch"), TRAINED | VERSIONS),
+    "PyTorch": (installed("torch"), TRAINED | VERSIONS | {"dataset_grid": 1}),
     "the library of figures": (installed("matplotlib"), {"figure": 3, "report_page": 1} | VERSIONS),
     "the library of units": (installed("pint"), EARTH | VERSIONS),
     "what reads and writes netCDF": (installed("netCDF4"), VERSIONS),

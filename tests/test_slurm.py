@@ -211,9 +211,7 @@ def test_whatever_happens_the_next_start_finishes_the_work(slurm, finished, tmp_
     assert limits == ("00:01:00", "00:32:00") and memory[1] == 2 * memory[0], "time and memory grow with the attempt"
 
     # Snakemake is interrupted (Ctrl-C) while the second attempt runs and the other fold is done.
-    pid = until(lambda: trains(folder, 0), folder)
-    os.kill(pid, signal.SIGSTOP)
-    assert pid not in hung
+    os.kill(until(lambda: (pid := trains(folder, 0)) not in hung and pid, folder), signal.SIGSTOP)
     until(lambda: len(state(1)) == 3 and state(1)[2] == "COMPLETED", folder)
     assert state(1)[1] in ("CANCELLED", "FAILED"), "cancelled, it has saved and ended by itself"
     second.send_signal(signal.SIGINT)
