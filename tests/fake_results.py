@@ -51,12 +51,12 @@ def fake_config(source: str = "twin", folds: int = 3, years: int = 3, late: bool
         {
             "run": "fake",
             "source": source,
-            "towers": {"folders": ["nowhere"], "co2": "nowhere.csv"},
+            "towers": {"folders": ["nowhere"], "co2": "nowhere.csv", "daily_fluxes": "nowhere"},
             "period": {"start": "2010-01-01", "end": f"{last}-12-31"},
             "grid": {"resolution": 10.0},
             "constraints": constraints,
             "split": {"folds": folds},
-            "prediction": {"daily": [] if source == "towers" else list(DAYS)},
+            "prediction": {"daily": ["nee", "et"] if source == "towers" else list(DAYS)},
             "experiments": {
                 "cv": {},
                 "prior": {"priors": {"q10": {"mean": 1.5, "std": 0.3}, "beta_co2": {"mean": 15.0, "std": 5.0}}},
@@ -99,6 +99,8 @@ def fake_results(
     drivers = {"precipitation": (2.0, 0, "mm day-1"), "net_radiation": (80.0, -50, "W m-2")}
     for name, (level, low, units) in drivers.items():
         values = np.clip(other.gamma(0.5, 2 * level, (n, days.size)), low, 400)
+        if towers and name == "precipitation":
+            values[:, np.arange(days.size) % 20 < 10] = 0  # dry spells
         data = xr.DataArray(values, {"time": days}, ("cell", "time"), name, {"units": units})
         write(data, folder / f"store/{name}.nc", "fake")
     warmth = xr.DataArray(rng.normal(295, 5, (n, days.size)), {"time": days}, ("cell", "time"), "air_temperature")
@@ -112,6 +114,14 @@ def fake_results(
     data = third.uniform(0, 1, (n, len(features)))
     data = xr.DataArray(data, {"feature": features}, ("cell", "feature"), "static", {"units": "1"})
     write(data, folder / "store/static.nc", "fake")
+    if towers:
+        for flux in ("nee", "et"):
+            measured = truth[flux][:, month_of_day] + other.normal(0, 0.3, (n, days.size))
+            measured[4:] = np.nan  # days are measured at four towers
+            for name, values in ((flux, measured), (f"{flux}_uncertainty", np.where(measured < 9e9, 0.3, np.nan))):
+                stored = name.replace(flux, f"{flux}_daily")
+                data = xr.DataArray(values, {"time": days}, ("cell", "time"), stored)
+                write(data.assign_attrs(units=VARIABLES[stored].units), folder / f"store/{stored}.nc", "fake")
     if not towers:
         for name, models in (("fluxcom", None), ("trendy", 3)):
             fluxes = {

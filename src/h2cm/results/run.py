@@ -201,6 +201,21 @@ def shown(config: Config, groups: Iterable[str] = GROUPS, level: bool = False, f
     return {variable: name for variable, name in found.items() if name}
 
 
+DAILY_FLUXES = ("nee", "et")
+"""The fluxes of which days are measured at towers."""
+
+MEASURED_DAYS = tuple(f"{flux}_daily{suffix}" for flux in DAILY_FLUXES for suffix in ("", "_uncertainty"))
+"""What the store has of them."""
+
+
+def measured_days(config: Config) -> tuple[str, ...]:
+    """Of `DAILY_FLUXES`, those that a constraint compares by month and of which the run keeps both days."""
+    if config.towers.daily_fluxes is None:
+        return ()
+    kept = set(config.prediction.daily) & set(shown(config, fluxes=True))
+    return tuple(flux for flux in DAILY_FLUXES if flux in kept)
+
+
 def unseen_years(config: Config) -> tuple[str, str] | tuple[()]:
     """The first experiment that leaves years out of training, and the first period of the evaluation in these; empty if none."""
     for experiment, row in config.experiments.items():

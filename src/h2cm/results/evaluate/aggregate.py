@@ -58,3 +58,8 @@ def left_out(metrics: pd.DataFrame, scopes: np.ndarray) -> pd.DataFrame:
         fold=("fold", lambda f: " ".join(map(str, sorted(f)))), value=("value", "median"), n=("n", "max")
     )
     return table.reset_index()[list(COLUMNS)]
+
+
+def left_out_members(split: pd.DataFrame, cell: int, numbers: tuple[int, ...]) -> list[int]:
+    """Positions in `numbers` of the folds that did not train on a tower: all for a test tower, else the one it validates."""
+    return [i for i, fold in enumerate(numbers) if split.loc[cell, f"fold_{fold}"] in ("validation", "test")]

@@ -9,7 +9,7 @@ from functools import partial
 from h2cm.config import Config, ConfigError, profiles, sweeps
 from h2cm.results.evaluate.sweep import free_of_priors
 from h2cm.results.paths import evaluated, files, folds, main_experiment
-from h2cm.results.run import constraint_of, in_unseen_years, series_constraints, shown
+from h2cm.results.run import constraint_of, in_unseen_years, measured_days, series_constraints, shown
 from h2cm.results.summaries.rain_response import has_days
 from h2cm.results.summaries.registry import ANY, GRIDDED, summary_files
 from h2cm.results.summaries.water_balance import has_balance
@@ -350,6 +350,16 @@ FIGURES: dict[str, Figure] = {
         )
         for group in ("carbon", "water")
     },
+    "tower_days": Figure(
+        ("towers",),
+        ("grid", "split"),
+        "Daily fluxes at towers where days were measured, by models trained on monthly values that did not see the tower: a year, with "
+        "the standard uncertainty of the measurement; the departure from the smoothed seasonal cycle around rain after dry days; and "
+        "the correlation of these departures at each tower (asterisk: of the test set).",
+        measured_days,
+        ("tower_days",),
+        "{towers} towers of {cells}. {rule} {rains} of them with enough measured days of {flux}.",
+    ),
     "skill_by_land_cover": Figure(
         ("towers",),
         ("grid", "split", "metrics"),

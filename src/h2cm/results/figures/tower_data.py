@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
+from h2cm.results.evaluate.aggregate import left_out_members
 from h2cm.results.paths import folds, main_experiment
 from h2cm.results.run import Run, shown
 from h2cm.vocabulary import GROUPS
@@ -33,11 +33,6 @@ def classes(igbp: np.ndarray) -> list[str]:
     """The classes that occur, in the order of `LAND_COVER`, others last."""
     rank = list(LAND_COVER)
     return sorted(np.unique(igbp), key=lambda c: (rank.index(c) if c in rank else len(rank), c))
-
-
-def left_out_members(split: pd.DataFrame, cell: int, numbers: tuple[int, ...]) -> list[int]:
-    """Positions in `numbers` of the folds that did not train on a tower: all for a test tower, else the one it validates."""
-    return [i for i, fold in enumerate(numbers) if split.loc[cell, f"fold_{fold}"] in ("validation", "test")]
 
 
 class LeftOut:

@@ -14,6 +14,7 @@ from h2cm.config import Config
 from h2cm.models import kind_of
 from h2cm.results.paths import competitors, contenders, evaluated, files, main_experiment, path
 from h2cm.vocabulary import VARIABLES
+from h2cm.results.run import MEASURED_DAYS, measured_days
 
 OBSERVED, TRUTH = "observed", "truth"
 """What stands in the place of an experiment where a summary is of what all are compared with."""
@@ -36,6 +37,11 @@ def models(config: Config) -> list[str]:
 def daily_models(config: Config) -> list[str]:
     """Those of `models` that predict days."""
     return [name for name in models(config) if kind_of(config, name).daily]
+
+
+def compared_by_day(config: Config) -> list[str]:
+    """Those of `daily_models`, where days were measured."""
+    return daily_models(config) if measured_days(config) else []
 
 
 def main(config: Config) -> list[str]:
@@ -147,6 +153,12 @@ SUMMARIES: dict[str, Summary] = {
         "How far each cell is, in attributes and climate, from those trained on.",
     ),
     "towers": Summary(("towers",), main, ("targets", "monthly"), "Monthly fluxes at towers, observed and predicted."),
+    "tower_days": Summary(
+        ("towers",),
+        compared_by_day,
+        ("grid", "split", "precipitation", "air_temperature", *MEASURED_DAYS, "daily"),
+        "Daily fluxes at towers, measured and predicted by models that did not see the tower.",
+    ),
     "regions": Summary(GRIDDED, observed, ("grid", "regions"), "Number of the TransCom region of each cell."),
 }
 

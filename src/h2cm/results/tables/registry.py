@@ -9,7 +9,7 @@ from functools import partial
 from h2cm.config import Config, profiles
 from h2cm.results.evaluate.recovered import RULE
 from h2cm.results.paths import files
-from h2cm.results.run import series_constraints, shown
+from h2cm.results.run import measured_days, series_constraints, shown
 from h2cm.results.summaries.registry import ANY, GRIDDED, summary_files
 
 
@@ -95,6 +95,13 @@ TABLES: dict[str, Table] = {
         ("grid", "metrics"),
         "Skill for monthly fluxes at each tower, by models that did not see it in training.",
         partial(shown, fluxes=True),
+    ),
+    "skill_of_days": Table(
+        ("towers",),
+        ("grid", "split"),
+        "Skill for daily fluxes at towers where days were measured, by models that did not see the tower in training.",
+        measured_days,
+        ("tower_days",),
     ),
     "skill_summary": Table(
         ("towers",),
