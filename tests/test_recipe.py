@@ -16,8 +16,9 @@ from h2cm.model.members import Members
 from h2cm.model.networks import ACTIVATIONS, GUIDANCE, INVERSES
 from h2cm.model.prediction import predict
 from h2cm.model.ranges import GLOBAL_VALUES
-from h2cm.train import guard, loop, train
-from h2cm.train.data import load, statistics
+from h2cm.train import boosting, guard, loop, train
+from h2cm.train.data import load, own_spread, statistics
+from h2cm.train.loss import constraint_losses
 from h2cm.train.sampling import DAYS, Records, Years
 from h2cm.train.schedule import clip, optimiser_of, share_of_rate
 
@@ -114,7 +115,13 @@ def test_outputs_of_the_open_variant_start_near_usual_values_those_of_the_paper_
 
 def test_weights_say_their_variant_and_members(trained, store):
     file = trained / "training" / "cv" / "fold_0" / "model.safetensors"
-    assert weights.read_metadata(file)["model"] == {"kind": "h2cm", "learned": [], "variant": "open", "members": 2}
+    assert weights.read_metadata(file)["model"] == {
+        "kind": "h2cm",
+        "learned": [],
+        "variant": "open",
+        "units": 100,
+        "members": 2,
+    }
     model = weights.load(file)
     assert isinstance(model, Members) and all(m.variant == "open" for m in model.members)
     assert not torch.equal(*(m.networks["coupling"].fc1.weight for m in model.members))
@@ -279,3 +286,67 @@ def test_the_table_of_networks_is_that_of_the_variant(tmp_path):
 
     coupling = networks.make(tmp_path, configuration("open")).set_index("network").loc["coupling", "inputs"]
     assert coupling == ", ".join(GUIDANCES["open"].rows["coupling"].inputs)
+
+
+def test_a_narrow_model_is_the_same_by_all_backends_and_comes_back_from_its_file(store, split, tmp_path):
+    config = parse(
+        configuration(**TOWERS | {"members": 1}).model_dump(mode="json") | {"model": {"variant": "open", "units": 24}}
+    )
+    train(store, split, config, "cv", [0], tmp_path)
+    file = tmp_path / "training" / "cv" / "fold_0" / "model.safetensors"
+    assert weights.read_metadata(file)["model"]["units"] == 24
+    model = weights.load(file)
+    assert model.networks["vegetation"].cell.hidden_size == 24 and model.networks["coupling"].fc1.out_features == 24
+    expected = predict(weights.load(file, "eager"), store, ["gpp", "et"])
+    for backend in ("native", "fused"):
+        found = predict(weights.load(file, backend), store, ["gpp", "et"])
+        for name in ("gpp", "et"):
+            np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5)
+
+
+def test_a_cell_in_its_own_units_weighs_as_much_as_one_that_varies_ten_times_as_much(store):
+    config = parse(
+        configuration().model_dump(mode="json")
+        | {"constraints": {"gpp": {"prediction": "gpp", "compare": "monthly", "scale": "cell"}}}
+    )
+    data = load(store, config, config.experiments["cv"])
+    target = data.targets["gpp"]
+    generator = torch.Generator().manual_seed(0)
+    target[:] = torch.randn(target.shape, generator=generator)
+    target[0] *= 10
+    target[1, 5:] = torch.nan  # too few to know its spread
+    spread = own_spread(data, "gpp", 2.0)
+    expected = [float(np.nanstd(row)) + 0.2 for row in target.numpy()]
+    expected[1] = 2.2
+    np.testing.assert_allclose(spread, expected, rtol=1e-5)
+    objective = loop.Objective(data, config, config.experiments["cv"])
+    part = objective.sampled.batch(torch.tensor([3, 0]))
+    assert torch.equal(objective.scale("gpp", 2.0, part), spread[[3, 0]])
+    wrong = {"gpp": part.targets["gpp"] + spread[[3, 0]][:, None]}
+    scales = {"gpp": objective.scale("gpp", 2.0, part)}
+    found = constraint_losses(wrong, part.targets, part.area, part.calendar, data.constraints, scales)
+    assert float(found["gpp"]) == pytest.approx(1, rel=1e-4)  # an error of one spread in each
+
+
+def test_years_know_their_cells(store):
+    config = configuration()
+    data = load(store, config, config.experiments["cv"])
+    years = Years(data)
+    samples = years.samples(torch.tensor([4, 2]))
+    assert torch.equal(years.batch(samples).cells, samples[:, 0])
+
+
+def test_only_series_of_single_cells_have_their_own_units():
+    values = configuration().model_dump(mode="json")
+    values["constraints"] = {"nee": {"prediction": "nee", "compare": "spatial_mean_anomaly", "scale": "cell"}}
+    with pytest.raises(ConfigError, match="scale: cell: expected a comparison of the series of single cells"):
+        parse(values)
+
+
+def test_trees_weigh_cells_as_the_loss_does():
+    target = np.array([[1.0, 3.0], [10.0, 30.0]])
+    of_month, of_cell = np.zeros((2, 2, 1), "f4"), np.zeros((2, 1), "f4")
+    _, _, same = boosting.samples(of_month, of_cell, target, False)
+    assert same.tolist() == [0.5] * 4
+    _, _, own = boosting.samples(of_month, of_cell, target, False, np.array([1.0, 10.0]))
+    assert own.tolist() == pytest.approx([0.5, 0.5, 0.005, 0.005])

@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from h2cm.comparisons import COMPARISONS
+from h2cm.comparisons import COMPARISONS, mean_square
 
 
 class ConfigError(ValueError):
@@ -153,6 +153,18 @@ class Constraint(Section):
     )
     years: Years | None = Field(None, description="first and last year compared; the whole period if not given")
     weight: float = Field(1.0, ge=0, description="factor of this constraint in the loss")
+    scale: Literal["all", "cell"] = Field(
+        "all",
+        description="what the differences are divided by: the standard deviation of what is compared over all training cells, or "
+        "the cell's own and a tenth of that of all",
+    )
+
+    @model_validator(mode="after")
+    def _cells_have_a_spread(self):
+        row = COMPARISONS[self.compare]
+        if self.scale == "cell" and (row.of_ratio or row.loss is not mean_square):
+            raise ValueError(f"scale: cell: expected a comparison of the series of single cells, not {self.compare}")
+        return self
 
 
 class Model(Section):
@@ -163,6 +175,10 @@ class Model(Section):
     )
     backend: Literal["auto", "native", "fused", "eager"] = Field(
         "auto", description="how the days are stepped through; all give the same numbers, auto takes the fastest"
+    )
+    units: PositiveInt = Field(
+        100,
+        description="of each LSTM of H2CM and of the first hidden layer of its other networks; these have 150 with the paper's 100",
     )
     spin_up_passes: int = Field(1, ge=0, description="runs through the whole record before the one that counts")
 

@@ -3,7 +3,7 @@
 from h2cm.model.h2cm import H2CM, OUTPUTS, PARAMETERS
 from h2cm.model.interface import DailyModel
 from h2cm.model.lstm import DailyLSTM
-from h2cm.model.networks import GUIDANCES, NETWORKS
+from h2cm.model.networks import GUIDANCES, HIDDEN, NETWORKS
 from h2cm.model.process import CONSTANTS, FORCING, State
 from h2cm.model.process_only import ProcessOnly
 
@@ -30,6 +30,7 @@ def build_model(
     backend: str = "auto",
     precision: str = "float32",
     variant: str = "published",
+    units: int = HIDDEN,
 ) -> DailyModel:
     """An untrained model of a kind of `h2cm.models.MODELS` that is stepped through days.
 
@@ -39,9 +40,11 @@ def build_model(
         The outputs of a model without equations (`h2cm.models.learned`).
     variant : str
         The networks of H2CM: a key of `h2cm.model.networks.GUIDANCES`. Other models have none.
+    units : int
+        Of each LSTM of H2CM (see there).
     """
     if kind == "lstm":
         return DailyLSTM(n_static, learned)
     if kind == "process_only":
         return ProcessOnly(n_static, backend, precision)
-    return H2CM(n_static, backend, precision, GUIDANCES[variant])
+    return H2CM(n_static, backend, precision, GUIDANCES[variant], units)

@@ -51,7 +51,7 @@ class H2CM(DailyModel):
     guidance : Guidance
         The networks: who learns what, from which inputs.
     units : int
-        Of each LSTM, and of the first hidden layer of the fully connected networks where that is fewer than they have.
+        Of each LSTM; if not 100, of the first hidden layer of the fully connected networks too.
     """
 
     kind = "h2cm"

@@ -177,7 +177,7 @@ class GuidedNetwork(nn.Module):
 
 
 class FullyConnected(GuidedNetwork):
-    """Two hidden layers (150, or `units` if fewer, and 12 units; LeakyReLU with slope 0.01) and a linear output layer."""
+    """Two hidden layers (150, or `units` where that is not 100, and 12 units; LeakyReLU with slope 0.01) and a linear output layer."""
 
     def __init__(self, network: Network, n_static: int, units: int):
         super().__init__(network)

@@ -21,6 +21,7 @@ from torch import Tensor
 from h2cm.files import whole
 from h2cm.model import GUIDANCES, DailyModel, build_model
 from h2cm.model.members import Members
+from h2cm.model.networks import HIDDEN
 from h2cm.results.paths import FILES
 from h2cm.store import DataError
 
@@ -54,6 +55,7 @@ def save(model, path: str | Path, features: tuple[str, ...], **metadata) -> None
         "kind": model.kind,
         "learned": list(getattr(one, "learned", ())),
         "variant": getattr(one, "variant", None),
+        "units": getattr(one, "units", None),
         "members": len(members),
     }
     write({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, path, metadata)
@@ -167,10 +169,9 @@ def load(path: str | Path, backend: str = "auto", device: torch.device | str = "
     variant = row.get("variant") or "published"
     if variant not in GUIDANCES:
         raise DataError(f"{path}: model.variant: expected one of {', '.join(GUIDANCES)}, found {variant}")
-    models = [
-        build_model(row["kind"], len(tensors["static_mean"]), tuple(row["learned"]), backend, variant=variant)
-        for _ in range(row.get("members", 1))
-    ]
+    size = row["kind"], len(tensors["static_mean"]), tuple(row["learned"])
+    units = row.get("units") or HIDDEN
+    models = [build_model(*size, backend, variant=variant, units=units) for _ in range(row.get("members", 1))]
     model = models[0] if len(models) == 1 else Members(models)
     try:
         model.load_state_dict(tensors)

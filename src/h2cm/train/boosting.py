@@ -14,7 +14,7 @@ from h2cm.comparisons import COMPARISONS, departure_from_mean
 from h2cm.config import Config
 from h2cm.model.boosting import predictors
 from h2cm.models import constraints_of, learned
-from h2cm.train.data import Data
+from h2cm.train.data import Data, own_spread
 
 LEAVES = (8, 32)
 """Largest numbers of leaves of a tree that are tried."""
@@ -33,16 +33,16 @@ def sources(config: Config, experiment: str) -> dict[str, str]:
 
 
 def samples(
-    of_month: np.ndarray, of_cell: np.ndarray, target: np.ndarray, centred: bool
+    of_month: np.ndarray, of_cell: np.ndarray, target: np.ndarray, centred: bool, spread: np.ndarray | float = 1.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Predictors, targets and weights of all observed values of some cells; the weights of a cell sum to 1."""
+    """Predictors, targets and weights of all observed values of some cells; the weights of a cell sum to 1 over `spread` squared."""
     observed = np.isfinite(target)
     if target.ndim == 1:
         return of_cell[observed], target[observed], np.ones(observed.sum())
     count = observed.sum(1)
     if centred:
         target = target - (np.nansum(target, 1) / np.maximum(count, 1))[:, None]
-    weight = np.broadcast_to(1 / np.maximum(count, 1)[:, None], target.shape)
+    weight = np.broadcast_to((1 / (np.maximum(count, 1) * spread**2))[:, None], target.shape)
     return of_month[observed], target[observed], weight[observed]
 
 
@@ -96,7 +96,11 @@ def fit_fold(
     for output, constraint in sources(config, experiment).items():
         centred = COMPARISONS[config.constraints[constraint].compare].compared is departure_from_mean
         chosen = [data.targets[constraint][c].numpy().astype(np.float64) for c in cells]
-        train, validation = (samples(*p, t, centred) for p, t in zip(used, chosen, strict=True))
+        spreads = [1.0, 1.0]
+        if config.constraints[constraint].scale == "cell":
+            spread = own_spread(data, constraint, float(np.nanstd(chosen[0]))).double().numpy()
+            spreads = [spread[c] / np.sqrt(np.mean(spread[cells[0]] ** 2)) for c in cells]
+        train, validation = (samples(*p, t, centred, s) for p, t, s in zip(used, chosen, spreads, strict=True))
         regressors[output] = fit(train, validation, seed)
         scale = -2 / variance(*train[1:])  # the score is minus half of the mean square
         curves["train"][constraint] = regressors[output].train_score_[1:] * scale

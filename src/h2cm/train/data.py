@@ -179,6 +179,32 @@ class Statistics:
     targets: dict[str, float]
 
 
+SHARE_OF_ALL = 0.1
+"""Of the spread of all training cells that is added to a cell's own: a loss in units of the cell alone would be ruled by cells
+that hardly vary (Kratzert et al., 2019, doi:10.5194/hess-23-5089-2019, add a constant to that end)."""
+
+KNOWN = 12
+"""Values of a cell below which its own spread is not known, and that of all stands for it."""
+
+
+def own_spread(data: Data, name: str, of_all: float) -> Tensor:
+    """By what the differences of each cell are divided, (cell,), where a constraint has ``scale: cell``.
+
+    Parameters
+    ----------
+    name : str
+        Of the constraint.
+    of_all : float
+        Standard deviation of what is compared over all training cells.
+    """
+    observed, filled = observations(data.targets[name])
+    compared, there = COMPARISONS[data.constraints[name].compare].compared(filled, observed, data.calendar())
+    count = there.sum(1)
+    mean = (compared * there).sum(1) / count.clamp(min=1)
+    variance = ((compared - mean[:, None]) ** 2 * there).sum(1) / count.clamp(min=1)
+    return torch.where(count >= KNOWN, variance.sqrt(), torch.full_like(variance, of_all)) + SHARE_OF_ALL * of_all
+
+
 def statistics(data: Data, training_cells: Tensor) -> Statistics:
     """Statistics of the training cells.
 

@@ -23,7 +23,7 @@ from h2cm.files import whole
 from h2cm.model import FORCING, DailyModel, build_model
 from h2cm.models import learned
 from h2cm.store import DataError
-from h2cm.train.data import Data, Statistics
+from h2cm.train.data import Data, Statistics, own_spread
 from h2cm.train.held import achieved, begin, held_losses, mean_over_time
 from h2cm.train.loss import constraint_losses, prior_losses, required_outputs
 from h2cm.train.sampling import Batch, Records, Years
@@ -111,7 +111,13 @@ def build_fold(
         kind, n_static = config.experiments[experiment].model, data.static.shape[1]
         outputs = learned(config, experiment)
         model = build_model(
-            kind, n_static, outputs, config.model.backend, config.training.precision, config.model.variant
+            kind,
+            n_static,
+            outputs,
+            config.model.backend,
+            config.training.precision,
+            config.model.variant,
+            config.model.units,
         ).to(device)
     s = statistics
     model.set_normalisation(s.forcing_mean, s.forcing_std, s.static_mean, s.static_std)
@@ -142,6 +148,7 @@ class Objective:
         held = [name for name in experiment.fix if name in HELD_FIELDS]
         self.outputs = tuple(dict.fromkeys((*required_outputs(self.constraints), *held)))
         self.records = Records(data, config.model.spin_up_passes)
+        self.spreads: dict[tuple[str, float], Tensor] = {}
         self.sampled = Years(data) if config.training.sampling == "years" else self.records
 
     def monthly(self, models: list[DailyModel], parts: list[Batch]) -> list[dict[str, Tensor]]:
@@ -159,13 +166,20 @@ class Objective:
             for part, (series_of, _) in zip(parts, daily, strict=True)
         ]
 
+    def scale(self, name: str, of_all: float, part: Batch) -> float | Tensor:
+        """By what the differences of a constraint on a batch are divided; `of_all` is the spread of the fold's training cells."""
+        if self.constraints[name].scale == "all":
+            return of_all
+        if (name, of_all) not in self.spreads:
+            self.spreads[name, of_all] = own_spread(self.data, name, of_all)
+        return self.spreads[name, of_all][part.cells]
+
     def losses(
         self, fold: Fold, predictions: dict[str, Tensor], part: Batch, model: DailyModel | None = None
     ) -> dict[str, Tensor]:
         """Loss of each constraint and prior on a batch, and their weighted sum ``total``; of the fold's model, or `model`."""
-        losses = constraint_losses(
-            predictions, part.targets, part.area, part.calendar, self.constraints, fold.statistics.targets
-        )
+        scales = {name: self.scale(name, of_all, part) for name, of_all in fold.statistics.targets.items()}
+        losses = constraint_losses(predictions, part.targets, part.area, part.calendar, self.constraints, scales)
         total = sum(self.constraints[name].weight * loss for name, loss in losses.items())
         priors = prior_losses((model or fold.model).constants(), self.priors)
         held = held_losses(predictions, fold.held, part.cells, part.calendar)

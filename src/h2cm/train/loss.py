@@ -55,7 +55,7 @@ def constraint_losses(
     area: Tensor,
     calendar: Calendar,
     constraints: Mapping[str, Constraint],
-    scales: Mapping[str, float],
+    scales: Mapping[str, float | Tensor],
 ) -> dict[str, Tensor]:
     """The loss of each constraint, before its weight.
 
@@ -66,9 +66,9 @@ def constraint_losses(
     targets : dict of Tensor, shape (cell, month) or (cell,)
         By constraint; NaN where not observed.
     area : Tensor, shape (cell,)
-    scales : dict of float
-        Standard deviation of what is compared of each target, over the training cells. Its mean cancels on the two
-        sides of every comparison.
+    scales : dict of float, or Tensor of shape (cell,)
+        By what differences are divided: the standard deviation of what is compared of each target, over the training cells,
+        or a value of each cell (``scale`` of the constraint). Its mean cancels on the two sides of every comparison.
     """
     losses = {}
     for name, target in targets.items():
@@ -83,7 +83,9 @@ def constraint_losses(
         observed, filled = observations(target)
         if prediction.ndim == 1:
             prediction = prediction[:, None]
-        error, observed = comparison.compared((prediction - filled) / scales[name], observed, calendar)
+        scale = scales[name]
+        scale = scale[:, None] if isinstance(scale, Tensor) else scale
+        error, observed = comparison.compared((prediction - filled) / scale, observed, calendar)
         losses[name] = comparison.loss(error, observed, area)
     return losses
 

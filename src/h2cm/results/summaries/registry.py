@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from h2cm.config import Config
 from h2cm.models import kind_of
 from h2cm.results.paths import competitors, contenders, evaluated, files, main_experiment, path
-from h2cm.vocabulary import VARIABLES
 from h2cm.results.run import MEASURED_DAYS, measured_days
+from h2cm.vocabulary import VARIABLES
 
 OBSERVED, TRUTH = "observed", "truth"
 """What stands in the place of an experiment where a summary is of what all are compared with."""
