@@ -4,6 +4,7 @@ Each row of `ROWS` is the configuration given with some keys changed. A row is t
 predicts for the towers that it has not seen is kept as a CSV of its own (``--folder``), so an interrupted sweep goes on
 where it was; several processes may share the work. ``table`` averages the seeds and scores the towers left out, month by
 month: towers of the validation folds, by which choices may be made, and apart from them the fixed test towers, by which not.
+``days`` scores the days that were measured, where ``--daily-fluxes`` names the folder of their files in ``run`` and here.
 """
 
 from __future__ import annotations
@@ -27,10 +28,15 @@ from h2cm.config import Config, parse
 from h2cm.files import whole
 from h2cm.model import networks, weights
 from h2cm.model.prediction import predict
+from h2cm.results.evaluate.days import answers, changes, rains
+from h2cm.results.evaluate.days import skill as day_skill
 from h2cm.results.evaluate.metrics import scores
 from h2cm.results.evaluate.series import decompose
 from h2cm.results.paths import path
 from h2cm.sources import towers
+from h2cm.sources.towers.daily import find
+from h2cm.sources.towers.daily import read as read_days
+from h2cm.store import save_summary
 from h2cm.train import train
 from h2cm.train.split import split
 
@@ -65,32 +71,39 @@ OF_THE_PAPER = {
 }
 COMPETITOR = {"constraints": ["gpp", "nee", "et"]}
 
+PLACE = {"towers.attributes": ["land_cover", "koeppen", "place"]}
+SCALES = {f"constraints.{name}.scale": "all" for name in ("gpp", "nee", "et")}
+
 ROWS: dict[str, dict] = {
     "recipe": {},
     "without: free soil capacity": {"guidance": "capacity"},
     "without: temperature and memory in the coupling": {"guidance": "inputs"},
     "without: outputs that start at usual values": {"guidance": "starts"},
     "without: light fAPAR constraint": {"constraints.fapar.weight": 1.0},
+    "without: towers in their own units": SCALES,
+    "without: narrow networks": {"model.units": 100},
     "without: single years (records, a tenth of the steps)": {
-        "training": {"sampling": "records", "steps": 25, "warm_up_steps": 3, "averaging": 0.85}
+        "training": {"sampling": "records", "steps": 60, "warm_up_steps": 3, "averaging": 0.85}
     },
     "without: schedule in steps (epochs, early stopping)": {"training": OF_THE_PAPER | {"sampling": "years"}},
+    "without: 600 steps (250)": {"training": {"steps": 250}},
     "without: mean of the weights": {"training": {"averaging": 0.0}},
     "without: decay of the weights": {"training": {"weight_decay": 0.01, "decay_biases": True}},
     "without: daytime net radiation": {"towers.net_radiation": "daily"},
-    "without: climate instead of Koeppen": {"towers.attributes": ["land_cover", "koeppen", "place"]},
+    "without: climate instead of Koeppen and place": PLACE,
     "coupling network with an LSTM": {"guidance": "coupling_lstm"},
-    "500 steps": {"training": {"steps": 500}},
     "published": {
         "model.variant": "published",
+        "model.units": 100,
         "constraints.fapar.weight": 1.0,
         "training": OF_THE_PAPER,
         "towers.net_radiation": "daily",
-        "towers.attributes": ["land_cover", "koeppen", "place"],
+        **PLACE,
+        **SCALES,
     },
     "gradient boosting": {"experiments": {"cv": {"model": "gradient_boosting"} | COMPETITOR}},
     "LSTM": {"experiments": {"cv": {"model": "lstm"} | COMPETITOR}},
-    "process only": {"experiments": {"cv": {"model": "process_only"}}, "training": OF_THE_PAPER},
+    "process only": {"experiments": {"cv": {"model": "process_only"}}},
 }
 SEEDLESS = ("gradient boosting",)
 
@@ -134,6 +147,11 @@ def file_of(folder: Path, row: str, seed: int, fold: int) -> Path:
     return folder / name / f"seed_{seed}_fold_{fold}.csv"
 
 
+def days_of(file: Path) -> Path:
+    """Where the days of the towers with measured days are kept that belong to a run's predictions."""
+    return file.with_name(f"{file.stem}_days.nc")
+
+
 def run(values: dict, row: str, seed: int, fold: int, folder: Path) -> None:
     """Train one member of one fold of a row and keep what it predicts for towers that it has not seen."""
     file = file_of(folder, row, seed, fold)
@@ -156,7 +174,7 @@ def run(values: dict, row: str, seed: int, fold: int, folder: Path) -> None:
             model = weights.load(Path(place, path("weights", experiment="cv", fold=fold)), config.model.backend)
         seconds = time.process_time() - start
         unseen = np.flatnonzero(table[f"fold_{fold}"] != "train")
-        found = predict(model, dataset.isel(cell=unseen), VARIABLES, config.model.spin_up_passes)
+        found = daily = predict(model, dataset.isel(cell=unseen), VARIABLES, config.model.spin_up_passes)
         if "time" in found.dims:
             found = found[list(VARIABLES)].resample(time="MS").mean().rename(time="month")
         frame = xr.Dataset(
@@ -164,6 +182,11 @@ def run(values: dict, row: str, seed: int, fold: int, folder: Path) -> None:
             coords={"site": dataset["site"].values[unseen].astype(str), "month": found["month"].values},
         ).to_dataframe()
         frame["role"] = frame.index.get_level_values("site").map(table.set_index("site")[f"fold_{fold}"])
+        if config.towers.daily_fluxes and "time" in daily.dims:
+            measured = np.isin(dataset["site"].values[unseen].astype(str), list(find(config.towers.daily_fluxes)))
+            days = daily[["nee", "et"]].isel(cell=np.flatnonzero(measured)).reset_coords(drop=True)
+            days = days.assign_coords(site=("cell", dataset["site"].values[unseen][measured].astype(str)))
+            save_summary(days.assign_attrs({}), days_of(file))
         with whole(file) as part:
             frame.assign(cpu_seconds=seconds).to_csv(part, float_format="%.6g")
         print(f"{row}, seed {seed}, fold {fold}: {seconds:.0f} CPU-seconds", flush=True)
@@ -203,6 +226,38 @@ def skill(prediction: pd.DataFrame, target: pd.DataFrame) -> pd.DataFrame:
             values = scores(*parts[timescale])[0][metric]
             columns[metric, name] = pd.Series(np.where(enough, values, np.nan), p.index)
     return pd.DataFrame(columns)
+
+
+def days(folder: Path, values: dict, seeds: Iterable[int]) -> pd.DataFrame:
+    """Skill for measured days of every row that is complete: one line a row, tower and flux, and the median of the towers."""
+    config, _ = configuration(values, "recipe", 0)
+    forcing = store(config, folder)
+    measured = {site: read_days(file, site) for site, file in find(config.towers.daily_fluxes).items()}
+    lines = []
+    for row in ROWS:
+        found = [days_of(file_of(folder, row, s, k)) for s in seeds for k in range(config.split.folds)]
+        predicted: dict[str, list[xr.Dataset]] = {}
+        for file in found:
+            if file.exists():
+                data = xr.load_dataset(file)
+                for k, site in enumerate(data["site"].values.astype(str)):
+                    predicted.setdefault(site, []).append(data.isel(cell=k))
+        for site, members in predicted.items():
+            cell = int(np.flatnonzero(forcing["site"].values.astype(str) == site)[0])
+            own = forcing.isel(cell=cell)
+            rain = rains(own["precipitation"].values, own["air_temperature"].values)
+            time = members[0]["time"].values
+            for flux in ("nee", "et"):
+                seen = measured[site].reindex(pd.DatetimeIndex(time))
+                pair = np.mean([one[flux].values for one in members], 0), seen[f"{flux}_daily"].to_numpy()
+                line = {"row": row, "site": site, "flux": flux, "models": len(members)}
+                line |= day_skill(*pair, seen[f"{flux}_daily_uncertainty"].to_numpy(), time)
+                sides = [changes(side) for side in answers(*pair, time, rain)]
+                means = [float(np.mean(side)) if side.size else np.nan for side in sides]
+                lines.append(line | {"rains": sides[0].size, "change_predicted": means[0], "change_measured": means[1]})
+    table = pd.DataFrame(lines)
+    medians = table.groupby(["row", "flux"], sort=False).median(numeric_only=True).reset_index().assign(site="median")
+    return pd.concat([table, medians], ignore_index=True)[list(table)]
 
 
 SUMMARIES = {
@@ -259,9 +314,10 @@ def markdown(found: pd.DataFrame, against: str) -> str:
 def main() -> None:
     """See the description of the module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("run", "table"))
+    parser.add_argument("what", choices=("run", "table", "days"))
     parser.add_argument("--config", type=Path, default=Path("config/towers_icos.yaml"))
     parser.add_argument("--archives", type=Path, help="folder of the towers' archives, instead of the configured")
+    parser.add_argument("--daily-fluxes", type=Path, help="folder of CalLMIP's files, instead of the configured")
     parser.add_argument("--folder", type=Path, default=Path("results/benchmark_towers"))
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
@@ -273,6 +329,13 @@ def main() -> None:
     values = yaml.safe_load(given.config.read_text())
     if given.archives:
         values["towers"]["folders"] = [str(given.archives)]
+    if given.daily_fluxes:
+        values["towers"]["daily_fluxes"] = str(given.daily_fluxes)
+    if given.what == "days":
+        found = days(given.folder, values, given.seeds)
+        found.to_csv(given.folder / "table_days.csv", index=False, float_format="%.4f")
+        print(found[found["site"] == "median"].to_string(index=False))
+        return
     if given.what == "table":
         found = table(given.folder, values, given.seeds, given.against, given.role)
         found.to_csv(given.folder / f"table_{given.role}.csv", index=False, float_format="%.4f")
