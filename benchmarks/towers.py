@@ -104,8 +104,12 @@ ROWS: dict[str, dict] = {
     "gradient boosting": {"experiments": {"cv": {"model": "gradient_boosting"} | COMPETITOR}},
     "LSTM": {"experiments": {"cv": {"model": "lstm"} | COMPETITOR}},
     "process only": {"experiments": {"cv": {"model": "process_only"}}},
+    "gradient boosting, all towers in one unit": {"experiments": {"cv": {"model": "gradient_boosting"} | COMPETITOR}}
+    | SCALES,
+    "LSTM, all towers in one unit": {"experiments": {"cv": {"model": "lstm"} | COMPETITOR}} | SCALES,
+    "process only, all towers in one unit": {"experiments": {"cv": {"model": "process_only"}}} | SCALES,
 }
-SEEDLESS = ("gradient boosting",)
+SEEDLESS = ("gradient boosting", "gradient boosting, all towers in one unit")
 
 
 def configuration(values: dict, row: str, seed: int) -> tuple[Config, str]:
