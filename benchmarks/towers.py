@@ -81,6 +81,7 @@ ROWS: dict[str, dict] = {
     "without: outputs that start at usual values": {"guidance": "starts"},
     "without: light fAPAR constraint": {"constraints.fapar.weight": 1.0},
     "without: towers in their own units": SCALES,
+    "towers in their own units for NEE only": {k: v for k, v in SCALES.items() if "nee" not in k},
     "without: narrow networks": {"model.units": 100},
     "without: single years (records, a tenth of the steps)": {
         "training": {"sampling": "records", "steps": 60, "warm_up_steps": 3, "averaging": 0.85}

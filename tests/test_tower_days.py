@@ -69,7 +69,7 @@ def test_the_answer_to_rain_is_that_of_warm_rain_after_dry_days():
     for event in events:
         answer[event + 1 : event + 6] = 1.5
     measured = SEASON + answer
-    measured[events[1] + 1 : events[1] + 4] = np.nan  # too few days after this one
+    measured[events[1] + 1 : events[1] + 5] = np.nan  # too few days after this one
     predicted, seen = days.answers(SEASON + 0.5 * answer, measured, TIME, found)
     assert len(seen) == len(found) - 1
     np.testing.assert_allclose(days.changes(seen).mean(), 1.5, atol=0.1)

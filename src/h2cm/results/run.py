@@ -208,12 +208,15 @@ MEASURED_DAYS = tuple(f"{flux}_daily{suffix}" for flux in DAILY_FLUXES for suffi
 """What the store has of them."""
 
 
-def measured_days(config: Config) -> tuple[str, ...]:
-    """Of `DAILY_FLUXES`, those that a constraint compares by month and of which the run keeps both days."""
-    if config.towers.daily_fluxes is None:
-        return ()
+def predicted_days(config: Config) -> tuple[str, ...]:
+    """Of `DAILY_FLUXES`, those that a constraint compares by month and of which the run keeps the predicted days."""
     kept = set(config.prediction.daily) & set(shown(config, fluxes=True))
     return tuple(flux for flux in DAILY_FLUXES if flux in kept)
+
+
+def measured_days(config: Config) -> tuple[str, ...]:
+    """`predicted_days`, where measured ones are read."""
+    return predicted_days(config) if config.towers.daily_fluxes else ()
 
 
 def unseen_years(config: Config) -> tuple[str, str] | tuple[()]:

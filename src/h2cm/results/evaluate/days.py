@@ -15,7 +15,7 @@ WINDOW = 31
 LEAST = 15
 """Days in the window, of all years, below which the cycle is not known."""
 
-RULE = Rule(rain=5.0, dry_days=7, dry_rain=1.0)
+RULE = Rule(rain=3.0, dry_days=5, dry_rain=1.0)
 """Of which the first rain is taken, not the dry cells: towers are chosen by who measured."""
 
 WARM = 5.0
@@ -27,7 +27,7 @@ LAGS = np.arange(-5, 11)
 BEFORE, AFTER = (-5, -1), (1, 5)
 """Days from the rain, first and last, that are compared; the rainy day itself is dark and counts on neither side."""
 
-ENOUGH = 3
+ENOUGH = 2
 """Measured days on each side of a rain that counts."""
 
 

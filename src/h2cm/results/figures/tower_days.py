@@ -13,10 +13,11 @@ from matplotlib.lines import Line2D
 
 from h2cm.config import Config
 from h2cm.results.evaluate.days import LAGS, RULE, answers, rains, rule_in_words, skill
-from h2cm.results.figures.drawing import Drawing, facts_of_run, read
+from h2cm.results.figures.drawing import Drawing, facts_of_run
 from h2cm.results.figures.style import DOUBLE, REFERENCE, TARGET, letters, look, use_style
 from h2cm.results.paths import folds, main_experiment
-from h2cm.results.run import Run, measured_days
+from h2cm.results.run import DAILY_FLUXES, Run
+from h2cm.results.summaries.registry import daily_models
 from h2cm.vocabulary import label, short
 
 
@@ -24,8 +25,9 @@ def draw(folder: Path, config: Config) -> Drawing:
     """Draw the figure from the files in `folder`."""
     use_style()
     run = Run(folder, config)
-    kept, main, fluxes = read(run, "tower_days"), main_experiment(config), measured_days(config)
+    kept, main = {who: run.summary("tower_days", who) for who in daily_models(config)}, main_experiment(config)
     first = kept[main]
+    fluxes = [flux for flux in DAILY_FLUXES if flux in first]
     cells = first["cell"].values.astype(int)
     sites = run.cells()["site"].values.astype(str)[cells]
     role = run.split()[f"fold_{folds(config, main)[0]}"].values[cells]

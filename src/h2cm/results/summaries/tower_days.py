@@ -7,7 +7,7 @@ import xarray as xr
 
 from h2cm.results.evaluate.aggregate import left_out_members
 from h2cm.results.paths import folds
-from h2cm.results.run import Run, measured_days
+from h2cm.results.run import Run, predicted_days
 from h2cm.vocabulary import find
 
 FORCING = ("precipitation", "air_temperature")
@@ -19,10 +19,10 @@ def make(run: Run, experiment: str) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Each flux of `h2cm.results.run.measured_days` as predicted, the mean of the folds that did not train on the tower;
+        Each flux of `h2cm.results.run.predicted_days` as predicted, the mean of the folds that did not train on the tower;
         ``<flux>_measured`` and its ``<flux>_uncertainty``; and `FORCING`, all (cell, time).
     """
-    fluxes, split, numbers = measured_days(run.config), run.split(), folds(run.config, experiment)
+    fluxes, split, numbers = predicted_days(run.config), run.split(), folds(run.config, experiment)
     measured = {flux: run.stored(f"{flux}_daily").transpose("cell", "time") for flux in fluxes}
     there = np.any([np.isfinite(values.values).any(1) for values in measured.values()], axis=0)
     unseen = {cell: left_out_members(split, cell, numbers) for cell in np.flatnonzero(there)}

@@ -9,9 +9,9 @@ import pandas as pd
 
 from h2cm.config import Config
 from h2cm.results.evaluate.days import answers, changes, rains, skill
-from h2cm.results.figures.drawing import read
 from h2cm.results.paths import folds, main_experiment
-from h2cm.results.run import Run, measured_days
+from h2cm.results.run import DAILY_FLUXES, Run
+from h2cm.results.summaries.registry import daily_models
 
 MEDIAN = "median"
 """In the place of a tower's name."""
@@ -27,12 +27,13 @@ def make(folder: Path, config: Config) -> pd.DataFrame:
     cells, role = run.cells(), run.split()[f"fold_{folds(config, main_experiment(config))[0]}"]
     sites, igbp = cells["site"].values.astype(str), cells["igbp"].values.astype(str)
     rows = []
-    for experiment, data in read(run, "tower_days").items():
+    for experiment in daily_models(config):
+        data = run.summary("tower_days", experiment)
         time = data["time"].values
         for k, cell in enumerate(data["cell"].values.astype(int)):
             days = rains(data["precipitation"].values[k], data["air_temperature"].values[k])
             kind = "test" if role[cell] == "test" else "validation"
-            for flux in measured_days(config):
+            for flux in (flux for flux in DAILY_FLUXES if flux in data):
                 pair = data[flux].values[k], data[f"{flux}_measured"].values[k]
                 found = skill(*pair, data[f"{flux}_uncertainty"].values[k], time)
                 if not found["days"]:
