@@ -19,7 +19,7 @@ from h2cm.results.figures.drawing import draw_figure
 from h2cm.results.figures.registry import FIGURES, figure_names
 from h2cm.results.paths import evaluated, files, path
 from h2cm.results.tables import identified as table_of
-from h2cm.store import save_csv
+from h2cm.store import DataError, save_csv
 from h2cm.train import train
 from h2cm.train.held import raw_value
 from h2cm.workflow.plan import DRAWN, Plan
@@ -213,6 +213,9 @@ def test_figure_and_table(tmp_path):
     save_csv(made_up(), folder / path("profiles"))
     q10 = made_up().query("quantity == 'q10'")
     assert spread_over_seeds(q10) == pytest.approx(0.1), "folds differ by 1, which says nothing of seeds"
+    alike = q10.assign(released=2.0, difference=q10["asked"])
+    with pytest.raises(DataError, match="cv, q10: expected members whose losses differ"):
+        verdicts(alike)
     apart = q10.assign(difference=q10["difference"] + 0.7 * (q10["member"] - 1))
     assert spread_over_seeds(apart) == pytest.approx(0.71), "held, the members end apart"
     found = verdicts(made_up())

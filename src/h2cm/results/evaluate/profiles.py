@@ -11,6 +11,7 @@ from h2cm.config import HELD_FIELDS, Config, profiles
 from h2cm.results.evaluate.identified import Identified, identified
 from h2cm.results.paths import folds
 from h2cm.results.run import Run
+from h2cm.store import DataError
 from h2cm.vocabulary import reported
 
 COLUMNS = ("experiment", "quantity", "asked", "value", "learned", "fold", "member", "loss", "released", "difference")
@@ -74,11 +75,22 @@ def spread_over_seeds(table: pd.DataFrame) -> float:
 
 
 def verdicts(table: pd.DataFrame) -> dict[tuple[str, str], tuple[Identified, pd.DataFrame]]:
-    """Of each experiment and quantity the verdict, and the medians of value and difference for each value asked for."""
+    """Of each experiment and quantity the verdict, and the medians of value and difference for each value asked for.
+
+    Raises
+    ------
+    DataError
+        Where the members do not differ: any difference would seem to say something.
+    """
     found = {}
     for (experiment, held), rows in table.groupby(["experiment", "quantity"], sort=False):
         middle = rows.groupby("asked")[["value", "difference"]].median()
         spread = spread_over_seeds(rows)
+        if not spread > 0:
+            raise DataError(
+                f"profiles: {experiment}, {held}: expected members whose losses differ, found none that do: with batches of all "
+                "cells and the same initial values seeds change nothing (training.batch_cells)"
+            )
         learned = rows["learned"].median()
         found[experiment, held] = (
             identified(learned, middle["value"].values, middle["difference"].values, spread),
