@@ -286,7 +286,7 @@ def test_gaps_and_wrong_folds_are_refused_and_nothing_is_left(earth, tmp_path):
     bad = tmp_path / "bad.nc"
     with xr.load_dataset(good[1]) as data:
         data["gpp"][3, 5] = np.nan
-        data.to_netcdf(bad)
+        save_netcdf(data, bad)
     with pytest.raises(DataError, match=r"bad\.nc: gpp: .*gaps"):
         write_variable(config, "gpp", "monthly", [good[0], bad], cells, tmp_path / "out", "code")
     with pytest.raises(DataError, match=r"expected 'runoff' .*found none"):

@@ -174,6 +174,7 @@ assert FIGURES["canopy_water"].fits(config)
 
 
 def test_the_page_leads_to_a_figure_and_a_closed_balance(tmp_path):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
     environment = patched(tmp_path / "src", page_patch())
     script(DRAW.replace("FOLDER", repr(str(tmp_path / "run"))), environment | {"H2CM_NO_NATIVE": "1"})
     assert (tmp_path / "run" / "canopy_water.png").stat().st_size > 1000

@@ -83,7 +83,7 @@ ROWS = {
     "spin-up": (config("model.spin_up_passes", 2), TRAINED | DESCRIBED),
     "seed": (config("seed", 1), EARTH | DESCRIBED | {"split": 1, "figure": 3}),
     "period": (config("period.end", "2017-12-31"), EARTH | DESCRIBED | DRAWN),
-    "resolution": (config("grid.resolution", 20), EARTH | DESCRIBED | DRAWN | {"grid": 1, "split": 1}),
+    "resolution": (config("grid.resolution", 18), EARTH | DESCRIBED | DRAWN | {"grid": 1, "split": 1}),
     "least land": (config("grid.min_land_fraction", 0.6), EARTH | DESCRIBED | {"grid": 1, "split": 1, "figure": 3}),
     "noise": (config("twin.noise", 0.1), EARTH | SAID),
     "weight of a constraint": (config("constraints.gpp.weight", 2.0), TRAINED | DESCRIBED),

@@ -284,6 +284,7 @@ def test_tiles_are_averaged_a_year_at_a_time(tmp_path):
         "period": {"start": "2003-01-01", "end": "2003-01-31"},
         "grid": {"resolution": 1, "bounds": [15, 41, 26, 49]},
         "constraints": {"fapar": {"prediction": "fapar", "compare": "monthly"}},
+        "split": {"folds": 2},
         "products": {"local": {"modis_fapar": {"folder": "tiles", "pattern": "MOD15A2H.A{year}*.hdf"}}},
     }
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))

@@ -47,8 +47,8 @@ CONFIG = {
 RUN = Path("results", "tiny")
 METRICS = str(RUN / "evaluation" / "metrics.csv")
 # Starting a job takes longer than the job: many are submitted as one.
-EARLY = "grid twin harmonise split store_summary resolve rule_graph comparison dataset_grid"
-LATE = "predict evaluate metrics summary table figure dataset dataset_description report_page"
+EARLY = "grid twin harmonise split store_summary resolve rule_graph comparison"
+LATE = "predict evaluate metrics summary table figure dataset dataset_grid dataset_description report_page"
 STARTED: list[subprocess.Popen] = []
 KERNEL = """
 #include <string.h>

@@ -11,7 +11,6 @@ from h2cm.results.evaluate import days
 from h2cm.results.figures.registry import figure_names
 from h2cm.results.paths import folds
 from h2cm.results.run import Run, measured_days
-from h2cm.results.summaries.registry import of_whom
 from h2cm.results.tables import skill_of_days
 from h2cm.results.tables.registry import table_names
 
@@ -107,11 +106,10 @@ def test_the_table_has_every_tower_and_their_median(run):
     assert (towers["days"] > 1000).all() and (towers["rmse_over_uncertainty"] > 1).all()
 
 
-def test_without_measured_days_there_is_neither_figure_nor_table_nor_summary():
+def test_without_measured_days_there_is_neither_figure_nor_table():
     config = fake_config("towers")
     assert measured_days(config) == ("nee", "et") and "tower_days" in figure_names(config)
     none = config.model_copy(update={"towers": config.towers.model_copy(update={"daily_fluxes": None})})
     kept = config.model_copy(update={"prediction": config.prediction.model_copy(update={"daily": ("gpp",)})})
     for other in (none, kept):
         assert "tower_days" not in figure_names(other) and "skill_of_days" not in table_names(other)
-        assert of_whom("tower_days", other) == []

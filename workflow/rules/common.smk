@@ -11,6 +11,10 @@ SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 
 # the package as it stands here, in this process and in the scripts, installed or not
 sys.path.insert(0, str(SOURCE))
+if "h2cm" in sys.modules and not Path(sys.modules["h2cm"].__file__).is_relative_to(SOURCE):
+    # the logger of the terminal has imported an installed one
+    for name in [name for name in sys.modules if name.split(".")[0] == "h2cm"]:
+        del sys.modules[name]
 
 from h2cm.config import ConfigError, parse as parse_configuration, read_yaml, typed
 from h2cm.results.figures.registry import FIGURES, figure_inputs

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from h2cm.config import Config
 from h2cm.models import kind_of
 from h2cm.results.paths import competitors, contenders, evaluated, files, main_experiment, path
-from h2cm.results.run import MEASURED_DAYS, measured_days
+from h2cm.results.run import MEASURED_DAYS
 from h2cm.vocabulary import VARIABLES
 
 OBSERVED, TRUTH = "observed", "truth"
@@ -37,11 +37,6 @@ def models(config: Config) -> list[str]:
 def daily_models(config: Config) -> list[str]:
     """Those of `models` that predict days."""
     return [name for name in models(config) if kind_of(config, name).daily]
-
-
-def compared_by_day(config: Config) -> list[str]:
-    """Those of `daily_models`, where days were measured."""
-    return daily_models(config) if measured_days(config) else []
 
 
 def main(config: Config) -> list[str]:
@@ -155,7 +150,7 @@ SUMMARIES: dict[str, Summary] = {
     "towers": Summary(("towers",), main, ("targets", "monthly"), "Monthly fluxes at towers, observed and predicted."),
     "tower_days": Summary(
         ("towers",),
-        compared_by_day,
+        daily_models,
         ("grid", "split", "precipitation", "air_temperature", *MEASURED_DAYS, "daily"),
         "Daily fluxes at towers, measured and predicted by models that did not see the tower.",
     ),

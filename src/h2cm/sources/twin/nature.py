@@ -22,6 +22,7 @@ import numpy as np
 
 from h2cm.sources.twin.parameters import Ecology
 from h2cm.sources.twin.truth import Fields, water_and_carbon
+from h2cm.vocabulary import EVAPORATION_PER_RADIATION, FREEZING_POINT
 
 TOP = 0.2  # share of the capacity that is the surface layer's
 DRAINAGE = 0.06  # share of the surface's water that sinks in a day, into an empty deep soil
@@ -61,7 +62,7 @@ class OtherNature:
 
     def __call__(self, weather: Mapping, before: Mapping, p: Mapping, soil: Mapping, constants: Mapping) -> Fields:
         """See `h2cm.sources.twin.truth.water_and_carbon`."""
-        degrees = weather["air_temperature"] - 273.15
+        degrees = weather["air_temperature"] - FREEZING_POINT
         moisture, capacity = before["soil_moisture"], soil["soil_moisture_capacity"]
         if self.top is None:
             self.top, self.soil_temperature = TOP * moisture, degrees
@@ -69,7 +70,7 @@ class OtherNature:
         top = np.minimum(self.top, moisture)
 
         # evaporation from the surface only: the share of the model's store that gives the same
-        supply = np.maximum(weather["net_radiation"] * (0.0864 / 2.45), 0.0)
+        supply = np.maximum(weather["net_radiation"] * EVAPORATION_PER_RADIATION, 0.0)
         rain = np.where(degrees > 0, weather["precipitation"], 0.0)
         supply = supply - np.minimum(np.minimum(rain, p["fapar"] * soil["alpha_interception"]), supply)
         most = np.minimum(supply, moisture)
