@@ -218,7 +218,7 @@ def test_whatever_happens_the_next_start_finishes_the_work(slurm, finished, tmp_
     ended(second, folder, None)
     until(lambda: not slurm.ask("squeue", "--noheader", "--format=%i"), folder)
     assert state(0)[2] in ("CANCELLED", "FAILED")
-    log = (folder / RUN / "logs" / "train" / "cv_fold_0.log").read_text()
+    log = (folder / RUN / "logs" / "train" / "cv_fold_0.log.attempts").read_text()
     assert "asked to end" in log and len(set(re.findall(r"\(Slurm job (\d+)\)", log))) >= 2, "of all attempts"
 
     # The last start, on a node with another kernel: the rest and no more.

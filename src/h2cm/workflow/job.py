@@ -28,7 +28,8 @@ ASKED = "asked to end"
 def job(snakemake, progress: bool = False) -> Iterator[Config]:
     """Run a job of the workflow.
 
-    Messages go to the rule's log file, after those of earlier attempts, warnings to the terminal too. An error ends the job with exit
+    Messages go to the rule's log file, warnings to the terminal too. Snakemake begins that file anew at each attempt; on Slurm those of
+    all attempts are kept in one beside it (``….log.attempts``). An error ends the job with exit
     status 1: one about data or configuration is one plain message, any other is logged with its traceback.
 
     Parameters
@@ -46,16 +47,19 @@ def job(snakemake, progress: bool = False) -> Iterator[Config]:
     """
     name = " ".join([snakemake.rule, *map(str, snakemake.wildcards)])
     formatter = logging.Formatter(f"{name}: %(message)s")
-    file, terminal = logging.FileHandler(snakemake.log[0]), logging.StreamHandler(sys.stderr)
+    number = os.environ.get("SLURM_JOB_ID")
+    files = [
+        logging.FileHandler(name) for name in (snakemake.log[0], *([f"{snakemake.log[0]}.attempts"] if number else []))
+    ]
+    terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.INFO if progress else logging.WARNING)
     if os.environ.get(SHOWN):
         terminal.addFilter(lambda record: record.levelno == logging.WARNING)
-    for handler in (file, terminal):
+    for handler in (*files, terminal):
         handler.setFormatter(formatter)
-    logging.basicConfig(level=logging.WARNING, handlers=[file, terminal], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[*files, terminal], force=True)
     logging.getLogger("h2cm").setLevel(logging.INFO)
     logging.captureWarnings(True)
-    number = os.environ.get("SLURM_JOB_ID")
     log.info(
         "starts on %s%s, %s", socket.gethostname(), f" (Slurm job {number})" if number else "", time.strftime("%F %T")
     )
