@@ -155,6 +155,9 @@ def weights(folder: Path, fold: int) -> tuple[dict[str, torch.Tensor], str]:
         return {name: file.get_tensor(name) for name in file.keys()}, json.dumps(file.metadata())  # noqa: SIM118
 
 
+@pytest.mark.skipif(
+    "H2CM_SLURM" not in os.environ, reason="takes ten minutes and does not end the same each time: H2CM_SLURM=1"
+)
 def test_whatever_happens_the_next_start_finishes_the_work(slurm, finished, tmp_path):
     undisturbed, _ = finished
     folder = tmp_path / "disturbed"
