@@ -55,7 +55,7 @@ def draw(folder: Path, config: Config) -> Drawing:
     )
     axis.axvline(limit, color="0.4", linestyle="--", linewidth=0.8)
     axis.set(xlabel="Dissimilarity (–)", ylabel="Error, 1: median of the cells", yscale="log")
-    axis.legend()
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower right")
     letters(axes)
     inside, outside = (
         np.median(error[there][where]) if where.any() else np.nan

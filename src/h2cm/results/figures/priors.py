@@ -76,7 +76,7 @@ def _folds(axis, run: Run, experiments: list[str], name: str) -> None:
                 low, high = prior.mean - prior.std, prior.mean + prior.std
                 axis.fill_between([place - 0.45, place + 0.45], low, high, color=PRIOR, linewidth=0, zorder=-1)
                 axis.hlines(prior.mean, place - 0.45, place + 0.45, color="0.5", linewidth=0.7, zorder=-1)
-            ticks.append(textwrap.fill(look(who, config).name, 14))
+            ticks.append(textwrap.fill(look(who, config).name, 10))
             place += 1
     axis.set_xticks(range(place), ticks)
     axis.set_xlim(-0.6, place - 0.4)

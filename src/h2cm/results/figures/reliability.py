@@ -9,13 +9,13 @@ from matplotlib.lines import Line2D
 
 from h2cm.config import Config
 from h2cm.results.figures.drawing import Drawing, facts_of_run
-from h2cm.results.figures.style import DOUBLE, MONTH_LETTERS, letters, use_style
+from h2cm.results.figures.style import DOUBLE, letters, use_style
 from h2cm.results.paths import main_experiment
 from h2cm.results.run import Run
 from h2cm.vocabulary import ordered, short
 
 PANELS = (
-    ("observed", 0, "Observed: against that"),
+    ("observed", 0, "Observed: against observations"),
     ("truth", 0, "Observed: against the truth"),
     ("truth", 1, "Not observed: against the truth"),
 )
@@ -61,7 +61,7 @@ def draw(folder: Path, config: Config) -> Drawing:
     facts = facts_of_run(run) | {"failing": _failing(data, rows, best, covers)}
     seen = data["inside"].notnull().any(["variable", "reference"]).values
     seen = seen if seen.any() else ~seen
-    covers, months = list(np.array(covers)[seen]), list(MONTH_LETTERS)
+    covers, months = list(np.array(covers)[seen]), list("JFMAMJJASOND")
     lower = bottom.subplots(1, 2, sharey=True, width_ratios=(max(len(covers), 4), 12))
     for axis, (field, ticks) in zip(lower, (("inside", covers), ("inside_month", months)), strict=True):
         table = np.array([data[field].sel(variable=name, reference=best[name]).values for name in rows])
