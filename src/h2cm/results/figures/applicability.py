@@ -29,7 +29,7 @@ def draw(folder: Path, config: Config) -> Drawing:
     error, role = errors(run, cells)
     gridded = "site" not in cells
     figure, axes = plt.subplots(
-        1, 1 + gridded, figsize=(DOUBLE, 2.7), squeeze=False, width_ratios=(1.6, 1) if gridded else (1,)
+        1, 1 + gridded, figsize=(DOUBLE, 2.9), squeeze=False, width_ratios=(1.6, 1) if gridded else (1,)
     )
     if gridded:
         background = Map.of_run(config)
@@ -54,8 +54,8 @@ def draw(folder: Path, config: Config) -> Drawing:
         *np.transpose(middles), "o-", color="black", markersize=3.5, label=f"median of {len(middles)} equal parts"
     )
     axis.axvline(limit, color="0.4", linestyle="--", linewidth=0.8)
-    axis.set(xlabel="Dissimilarity (–)", ylabel="Error, 1: median of the cells", yscale="log")
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower right")
+    axis.set(xlabel="Dissimilarity (–)", ylabel="Error over its median (–)", yscale="log")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     letters(axes)
     inside, outside = (
         np.median(error[there][where]) if where.any() else np.nan
